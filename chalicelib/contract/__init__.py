@@ -1,0 +1,133 @@
+"""The HTTP contract as code: JSON in, validated values out, one sentence when it does not fit.
+
+The rules themselves stand in the JSON Schemas beside this file, which openapi.json refers to as well.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import fastjsonschema
+
+from chalicelib.errors import InvalidRequestError
+
+_FOLDER = Path(__file__).parent
+
+EVENT = "event"
+BATCH = "batch"
+RECOMMENDATIONS = "recommendations"
+
+
+def parse(text: str | bytes) -> Any:
+    """The JSON value in ``text`` (UTF-8), free of what JSON and its readers disagree about.
+
+    Raises InvalidRequestError for anything that is not JSON, for NaN and the infinities (also written as
+    1e999), for halves of surrogate pairs, and for nesting deeper than Python reads.
+    """
+    if not text.strip():
+        raise InvalidRequestError("The body is empty. Send a JSON object.")
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        # A lone surrogate is legal in JSON's grammar but has no UTF-8 form, so no AWS service stores it.
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError("The body is not UTF-8. Send JSON in UTF-8.") from error
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            "A string of the body holds half of a surrogate pair (\\ud800 to \\udfff). Send whole characters."
+        ) from error
+    except RecursionError as error:
+        raise InvalidRequestError("The body is nested too deeply. Send a flat JSON object.") from error
+    except json.JSONDecodeError as error:
+        raise InvalidRequestError(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from error
+    except ValueError as error:
+        raise InvalidRequestError(f"The body is not JSON: {error}.") from error
+    return value
+
+
+def check(schema: str, value: object) -> None:
+    """Hold ``value`` against one of the schemas; InvalidRequestError names the field and what it takes."""
+    try:
+        _validator(schema)(value)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise InvalidRequestError(_sentence(error)) from error
+
+
+@cache
+def _validator(schema: str) -> Callable[[object], object]:
+    definition = json.loads((_FOLDER / f"{schema}.schema.json").read_text("utf-8"))
+    validate: Callable[[object], object] = fastjsonschema.compile(definition, use_default=False)
+    return validate
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large")
+    return number
+
+
+_KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+
+
+def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
+    """What is wrong with which field, and what the schema says the field takes."""
+    rule, limit = error.rule, error.rule_definition
+    field = (error.name or "data").removeprefix("data").lstrip(".")
+    subject = field or "The body"
+    advice = error.definition.get("description", "")
+    if rule == "required":
+        missing = next(name for name in limit if name not in error.value)
+        advice = error.definition["properties"][missing].get("description", "")
+        problem = f"{f'{field}.' if field else ''}{missing} is missing."
+    elif rule == "additionalProperties":
+        known = error.definition["properties"]
+        unknown = sorted(set(error.value) - set(known))
+        problem = f"{subject} has no field {unknown[0]!r}."
+        advice = f"It takes {', '.join(known)}."
+    elif rule == "propertyNames":
+        problem = f"A key of {subject} is not allowed."
+        advice = limit.get("description", advice)
+    elif rule == "type":
+        kinds = [limit] if isinstance(limit, str) else limit
+        problem = f"{subject} must be {_or(kinds)}, not {_KINDS[type(error.value)]}."
+    elif rule in _LIMITS:
+        problem = _LIMITS[rule].format(subject=subject, limit=limit)
+    else:
+        problem = f"{subject} is not in the form it takes."
+    return f"{problem} {advice}".strip()
+
+
+_LIMITS = {
+    "minLength": "{subject} must not be empty.",
+    "maxLength": "{subject} is too long: it takes {limit} characters at most.",
+    "minItems": "{subject} must not be empty.",
+    "maxItems": "{subject} has too many entries: it takes {limit} at most.",
+    "maxProperties": "{subject} has too many keys: it takes {limit} at most.",
+    "minimum": "{subject} is too small: it takes {limit} at least.",
+    "maximum": "{subject} is too large: it takes {limit} at most.",
+    "exclusiveMaximum": "{subject} is too large: it takes less than {limit}.",
+}
+
+
+def _or(kinds: list[str]) -> str:
+    return " or ".join(f"{'an' if kind[0] in 'aeio' else 'a'} {kind}" for kind in kinds)

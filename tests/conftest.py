@@ -1,0 +1,48 @@
+"""Every test runs with dummy credentials and the settings below, away from the developer's AWS files."""
+
+import os
+import socket
+
+import pytest
+
+SETTINGS = {
+    "CAMPAIGN_ARN": "arn:aws:personalize:us-east-1:000000000000:campaign/local",
+    "TRACKING_ID": "11111111-2222-3333-4444-555555555555",
+    "EVENT_STREAM_NAME": "test-events",
+    "QUARANTINE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/test-quarantine",
+    "EVENTS_BUCKET_NAME": "test-archive",
+}
+AWS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "REPORT_BATCH_ITEM_FAILURES")
+
+# Before any test module imports app.py, which reads its settings at import.
+os.environ.update(SETTINGS | AWS)
+for name in FOREIGN:
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name, value in (SETTINGS | AWS).items():
+        monkeypatch.setenv(name, value)
+    for name in FOREIGN:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_network_in_unit_tests(request, monkeypatch):
+    """A unit test opens no socket; a Stubber test needs none either."""
+    if "integration" in request.path.parts:
+        return
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("a unit or functional test tried to open a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)

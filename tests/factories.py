@@ -1,0 +1,60 @@
+"""Requests, Kinesis events and Lambda contexts as the services make them, with every default overridable."""
+
+import base64
+import json
+from datetime import datetime, timezone
+
+from chalicelib.delivery import Arrival
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc)
+
+
+def request(**changes):
+    """A valid request for one event; a change to None leaves the key out."""
+    body = {
+        "UserId": "u1",
+        "SessionId": "s1",
+        "EventType": "watch",
+        "Event": {"itemId": "i1"},
+    } | changes
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def arrival(data=None, number=1, **changes):
+    """A Kinesis record as delivery sees it: ``data`` as bytes, or a request as a dict."""
+    payload = data if isinstance(data, bytes) else json.dumps(data or request(**changes)).encode()
+    return Arrival("shardId-000000000000", str(number), NOW, payload)
+
+
+def kinesis_event(*payloads, shard="shardId-000000000000", first=1):
+    """The event that Lambda's Kinesis source sends; each payload is bytes or a request."""
+    return {
+        "Records": [
+            {
+                "eventID": f"{shard}:{number}",
+                "eventSource": "aws:kinesis",
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": "s1",
+                    "sequenceNumber": str(number),
+                    "data": base64.b64encode(
+                        payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+                    ).decode(),
+                    "approximateArrivalTimestamp": NOW.timestamp(),
+                },
+            }
+            for number, payload in enumerate(payloads, first)
+        ]
+    }
+
+
+class Context:
+    """Lambda's context object, with a clock that stands still at ``seconds`` left."""
+
+    aws_request_id = "request-1"
+
+    def __init__(self, seconds=60.0):
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self):
+        return int(self.seconds * 1000)

@@ -1,0 +1,132 @@
+"""What the contract refuses, and how it says so."""
+
+import gzip
+import json
+from pathlib import Path
+
+import botocore
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import contract
+from chalicelib.errors import InvalidRequestError
+from tests.factories import request
+
+CONTRACT = Path(contract.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "sentence"),
+    [
+        ("event", [], "The body must be an object, not an array."),
+        ("event", {}, "SessionId is missing."),
+        ("event", request(EventType=None), "EventType is missing."),
+        ("event", request(SessionId=7), "SessionId must be a string, not a number."),
+        ("event", request(SessionId=""), "SessionId must not be empty."),
+        ("event", request(UserId="u" * 257), "UserId is too long: it takes 256 characters at most."),
+        ("event", request(Event="i1"), "Event must be an object, not a string."),
+        ("event", request(Event={"itemId": 1}), "Event.itemId must be a string, not a number."),
+        ("event", request(Event={"eventValue": True}), "Event.eventValue must be a number, not a boolean."),
+        ("event", request(Event={"eventValue": 1e39}), "Event.eventValue is too large"),
+        ("event", request(Event={"USERID": "x"}), "A key of Event is not allowed."),
+        ("event", request(Impression=["i"] * 26), "Impression has too many entries: it takes 25 at most."),
+        ("event", request(Impression=[]), "Impression must not be empty."),
+        ("event", request(Impression=["i", 2]), "Impression[1] must be a string, not a number."),
+        ("event", request(RecommendationId="r" * 41), "RecommendationId is too long"),
+        ("event", request(EventAttributionSource="naïve"), "EventAttributionSource is not in the form"),
+        ("event", request(SentAt=1769860800000), "SentAt is too large"),
+        ("event", request(SentAt="2026-01-31 at noon"), "SentAt is not in the form it takes."),
+        ("event", request(Surprise=1), "The body has no field 'Surprise'. It takes UserId, SessionId,"),
+        ("batch", {"Events": []}, "Events must not be empty. 1 to 500 events."),
+        ("batch", {"Events": [{}] * 501}, "Events has too many entries: it takes 500 at most."),
+        ("batch", {"Events": [{}], "UserId": "u"}, "The body has no field 'UserId'."),
+        ("recommendations", {}, "userId is missing."),
+        (
+            "recommendations",
+            {"userId": "u", "numResults": 0},
+            "numResults is too small: it takes 1 at least.",
+        ),
+        ("recommendations", {"userId": "u", "numResults": 501}, "numResults is too large"),
+        (
+            "recommendations",
+            {"userId": "u", "numResults": "5"},
+            "numResults must be an integer, not a string.",
+        ),
+        ("recommendations", {"userId": "u", "context": {"a": 1}}, "context.a must be a string"),
+        ("recommendations", {"userId": "u", "context": {"a-b": "1"}}, "A key of context is not allowed."),
+        ("recommendations", {"userId": "u", "surprise": 1}, "The body has no field 'surprise'."),
+    ],
+)
+def test_a_violation_names_the_field_and_what_it_takes(schema, value, sentence):
+    with pytest.raises(InvalidRequestError) as caught:
+        contract.check(schema, value)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_milliseconds_come_with_the_hint_to_divide():
+    with pytest.raises(InvalidRequestError, match="milliseconds are to be divided by 1000"):
+        contract.check("event", request(SentAt=1769860800000))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"", "The body is empty."),
+        (b"  \n", "The body is empty."),
+        (b"{", "The body is not JSON: Expecting property name"),
+        (b'{"a": NaN}', "The body is not JSON: NaN is not a number of JSON."),
+        (b'{"a": -Infinity}', "The body is not JSON: -Infinity is not a number of JSON."),
+        (b'{"a": 1e999}', "The body is not JSON: a number is too large."),
+        (b"9" * 5000, "The body is not JSON: "),
+        (b"\xff\xfe\xfa", "The body is not UTF-8."),
+        (b'"\\ud800"', "A string of the body holds half of a surrogate pair"),
+        (b"[" * 100_000, "The body is nested too deeply."),
+    ],
+)
+def test_what_is_not_json_is_refused_with_a_reason(text, sentence):
+    with pytest.raises(InvalidRequestError) as caught:
+        contract.parse(text)
+    assert str(caught.value).startswith(sentence)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_either_json_or_refused(text):
+    try:
+        value = contract.parse(text)
+    except InvalidRequestError:
+        return
+    assert json.loads(json.dumps(value)) == value
+
+
+def test_the_limits_are_those_of_the_service_model():
+    """botocore's model is what AWS publishes; a limit that moves there shows here."""
+    event = _schema("event.schema.json")["properties"]
+    shapes = _model("personalize-events")["shapes"]
+    assert event["UserId"]["maxLength"] == shapes["UserId"]["max"]
+    assert event["SessionId"]["maxLength"] == shapes["StringType"]["max"]
+    assert event["EventId"]["maxLength"] == shapes["StringType"]["max"]
+    assert event["Event"]["properties"]["itemId"]["maxLength"] == shapes["ItemId"]["max"]
+    assert event["Impression"]["maxItems"] == shapes["Impression"]["max"]
+    assert event["RecommendationId"]["maxLength"] == shapes["RecommendationId"]["max"]
+    assert event["EventAttributionSource"]["maxLength"] == shapes["EventAttributionSource"]["max"]
+    context = _schema("recommendations.schema.json")["properties"]["context"]
+    shapes = _model("personalize-runtime")["shapes"]
+    assert context["maxProperties"] == shapes["Context"]["max"]
+    assert context["propertyNames"]["maxLength"] == shapes["AttributeName"]["max"]
+    assert context["additionalProperties"]["maxLength"] == shapes["AttributeValue"]["max"]
+
+
+def test_openapi_refers_to_the_schemas_that_requests_are_held_against():
+    text = (CONTRACT / "openapi.json").read_text("utf-8")
+    for schema in (contract.EVENT, contract.BATCH, contract.RECOMMENDATIONS):
+        assert f'"$ref": "{schema}.schema.json"' in text
+
+
+def _schema(name):
+    return json.loads((CONTRACT / name).read_text("utf-8"))
+
+
+def _model(service):
+    (path,) = Path(botocore.__file__).parent.glob(f"data/{service}/*/service-2.json.gz")
+    return json.loads(gzip.decompress(path.read_bytes()))
