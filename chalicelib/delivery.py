@@ -1,0 +1,293 @@
+"""A Kinesis batch to Personalize: as few PutEvents calls as the API allows, an outcome for every record.
+
+plan() is pure; deliver() performs the plan and returns what became of it. Permanent failures end in the
+quarantine and never hold up a shard. Everything else is deferred: Lambda delivers it again, and Personalize
+ignores events whose id it has seen, so delivering twice is safe.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from chalicelib import quarantine
+from chalicelib.contract import events
+from chalicelib.contract.events import Event
+from chalicelib.errors import (
+    AwsError,
+    InvalidRequestError,
+    MisconfiguredError,
+    PersonalizeApiError,
+    UnavailableError,
+    from_botocore,
+)
+from chalicelib.quarantine import Quarantine, Reject
+
+if TYPE_CHECKING:
+    from mypy_boto3_personalize_events import PersonalizeEventsClient
+
+MAX_EVENTS_PER_CALL = 10
+"""Of PutEvents (API_UBS_PutEvents)."""
+RESERVE = 5.0
+"""Seconds of the invocation kept for quarantine and the answer: no call is started in them."""
+ANSWER = 2.0
+"""Seconds of the reserve in which calls under way are no longer waited for."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One Kinesis record as Lambda hands it over. ``data`` is the decoded payload."""
+
+    shard_id: str
+    sequence_number: str
+    arrived_at: datetime
+    data: bytes
+
+    @property
+    def derived_id(self) -> str:
+        """The event id of a record that brings none: the same at every delivery."""
+        return f"{self.shard_id}:{self.sequence_number}"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """An event and the arrivals it stands for: several when a producer's retry put the same record twice."""
+
+    event: Event
+    arrivals: list[Arrival]
+
+
+@dataclass(frozen=True)
+class Session:
+    """The calls of one session, in stream order; each holds at most MAX_EVENTS_PER_CALL parcels."""
+
+    user_id: str | None
+    session_id: str
+    calls: list[list[Parcel]]
+
+    @property
+    def parcels(self) -> list[Parcel]:
+        return [parcel for call in self.calls for parcel in call]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which calls to make, longest session first, and which records no call can carry."""
+
+    sessions: list[Session]
+    rejects: list[tuple[Arrival, Reject]]
+
+
+@dataclass
+class Outcome:
+    """What became of a batch. Every arrival is in exactly one of the three lists."""
+
+    delivered: list[Arrival] = field(default_factory=list)
+    quarantined: list[Arrival] = field(default_factory=list)
+    deferred: list[tuple[Arrival, PersonalizeApiError]] = field(default_factory=list)
+    calls: int = 0
+
+    @property
+    def first_deferred(self) -> str | None:
+        """The lowest sequence number that has to be delivered again, or None."""
+        return min((arrival.sequence_number for arrival, _ in self.deferred), key=int, default=None)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Metrics by name."""
+        return {
+            "Delivered": len(self.delivered),
+            "Quarantined": len(self.quarantined),
+            "Deferred": len(self.deferred),
+            "PutEventsCalls": self.calls,
+        }
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why records were deferred, counted; the sentences hold nothing of the events."""
+        return Counter(str(error) for _, error in self.deferred)
+
+
+def arrivals(kinesis_event: Mapping[str, Any]) -> list[Arrival]:
+    """The records of the event that Lambda's Kinesis source sends (docs: lambda/latest/dg/with-kinesis)."""
+    return [
+        Arrival(
+            shard_id=record["eventID"].partition(":")[0],
+            sequence_number=record["kinesis"]["sequenceNumber"],
+            arrived_at=datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], timezone.utc),
+            data=base64.b64decode(record["kinesis"]["data"]),
+        )
+        for record in kinesis_event["Records"]
+    ]
+
+
+def plan(batch: Sequence[Arrival]) -> Plan:
+    """Group by user and session in stream order, and pack each group into the fewest calls."""
+    groups: dict[tuple[str | None, str], dict[object, Parcel]] = {}
+    rejects: list[tuple[Arrival, Reject]] = []
+    for arrival in batch:
+        try:
+            event = events.read(arrival.data, fallback_id=arrival.derived_id, arrived_at=arrival.arrived_at)
+        except InvalidRequestError as error:
+            rejects.append((arrival, _reject(arrival, quarantine.UNREADABLE, error)))
+            continue
+        group = groups.setdefault(event.session, {})
+        # The same bytes with the same id are one event. The same id with other content is not ours to
+        # judge: Personalize keeps the first.
+        group.setdefault((event.event_id, arrival.data), Parcel(event, [])).arrivals.append(arrival)
+    sessions = [
+        Session(user_id, session_id, list(_chunks(list(parcels.values()))))
+        for (user_id, session_id), parcels in groups.items()
+    ]
+    # A long session is a chain of calls; started last, it would run on alone after all the others.
+    sessions.sort(key=lambda session: len(session.calls), reverse=True)
+    return Plan(sessions, rejects)
+
+
+def deliver(
+    batch: Sequence[Arrival],
+    *,
+    tracking_id: str,
+    client: PersonalizeEventsClient,
+    quarantine_to: Quarantine,
+    concurrency: int,
+    seconds_left: Callable[[], float],
+    now: Callable[[], datetime],
+) -> Outcome:
+    """Deliver a batch: a session's calls in order, up to ``concurrency`` sessions at once."""
+    work = plan(batch)
+    courier = _Courier(tracking_id, client, seconds_left)
+    sent = courier.deliver(work.sessions, concurrency)
+    outcome = Outcome(delivered=sent.delivered, deferred=sent.deferred, calls=sent.calls)
+    rejects = [*work.rejects, *sent.rejects]
+    failures = quarantine.put([reject for _, reject in rejects], quarantine_to, now=now())
+    for (arrival, _), failure in zip(rejects, failures, strict=True):
+        if failure is None:
+            outcome.quarantined.append(arrival)
+        else:
+            outcome.deferred.append((arrival, failure))
+    return outcome
+
+
+@dataclass
+class _Sent:
+    """What became of the arrivals of one session, or of all of them together."""
+
+    delivered: list[Arrival] = field(default_factory=list)
+    rejects: list[tuple[Arrival, Reject]] = field(default_factory=list)
+    deferred: list[tuple[Arrival, PersonalizeApiError]] = field(default_factory=list)
+    calls: int = 0
+
+    def defer(self, parcels: Sequence[Parcel], error: PersonalizeApiError) -> None:
+        self.deferred += [(arrival, error) for parcel in parcels for arrival in parcel.arrivals]
+
+    def add(self, other: _Sent) -> None:
+        self.delivered += other.delivered
+        self.rejects += other.rejects
+        self.deferred += other.deferred
+        self.calls += other.calls
+
+
+class _Courier:
+    """Makes the calls of a plan. One per invocation."""
+
+    def __init__(
+        self, tracking_id: str, client: PersonalizeEventsClient, seconds_left: Callable[[], float]
+    ) -> None:
+        self._tracking_id = tracking_id
+        self._client = client
+        self._seconds_left = seconds_left
+        self._halted = threading.Event()
+
+    def deliver(self, sessions: Sequence[Session], concurrency: int) -> _Sent:
+        """Deliver the sessions in parallel; those not finished when the time is up are deferred whole."""
+        total = _Sent()
+        pool = ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(sessions))))
+        tasks = {pool.submit(self._deliver_session, session): session for session in sessions}
+        done, unfinished = wait(tasks, timeout=max(0.0, self._seconds_left() - ANSWER))
+        # A worker still waiting for Personalize makes no further call; what it has sent will be ignored as
+        # a duplicate when Lambda delivers the session again.
+        self._halted.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        for task in done:
+            crash = task.exception()
+            if crash is None:
+                total.add(task.result())
+            else:
+                # A fault of ours in one session must not cost the others their delivery.
+                failed = UnavailableError(f"Delivery of a session failed with {type(crash).__name__}.")
+                total.defer(tasks[task].parcels, failed)
+        for task in unfinished:
+            late = UnavailableError("Personalize had not answered when the time was up.")
+            total.defer(tasks[task].parcels, late)
+        return total
+
+    def _deliver_session(self, session: Session) -> _Sent:
+        """A session's calls in order. The first that fails defers the rest: order comes before speed."""
+        sent = _Sent()
+        for position, call in enumerate(session.calls):
+            failure = self._deliver_call(session, call, sent)
+            if failure is not None:
+                sent.defer([parcel for later in session.calls[position + 1 :] for parcel in later], failure)
+                break
+        return sent
+
+    def _deliver_call(
+        self, session: Session, parcels: list[Parcel], sent: _Sent
+    ) -> PersonalizeApiError | None:
+        """One PutEvents; when Personalize refuses it, its halves in order, until the guilty stand alone."""
+        failure = self._put_events(session, parcels, sent)
+        if failure is None:
+            sent.delivered += [arrival for parcel in parcels for arrival in parcel.arrivals]
+            return None
+        if not isinstance(failure, InvalidRequestError):
+            sent.defer(parcels, failure)
+            return failure
+        if len(parcels) == 1:
+            sent.rejects += [
+                (arrival, _reject(arrival, quarantine.REFUSED, failure)) for arrival in parcels[0].arrivals
+            ]
+            return None
+        middle = len(parcels) // 2
+        first_failure = self._deliver_call(session, parcels[:middle], sent)
+        if first_failure is not None:
+            sent.defer(parcels[middle:], first_failure)
+            return first_failure
+        return self._deliver_call(session, parcels[middle:], sent)
+
+    def _put_events(self, session: Session, parcels: list[Parcel], sent: _Sent) -> PersonalizeApiError | None:
+        if self._halted.is_set():
+            return UnavailableError("Delivery was stopped before this call.")
+        if self._seconds_left() < RESERVE:
+            return UnavailableError("Too little time was left to call Personalize.")
+        user = {} if session.user_id is None else {"userId": session.user_id}
+        sent.calls += 1
+        try:
+            self._client.put_events(
+                trackingId=self._tracking_id,
+                sessionId=session.session_id,
+                eventList=[parcel.event.entry for parcel in parcels],
+                **user,
+            )
+        except AwsError as error:
+            failure = from_botocore(error, "Personalize")
+            if isinstance(failure, MisconfiguredError):
+                # Access denied or tracker unknown: the next thousand calls would say the same.
+                self._halted.set()
+            return failure
+        return None
+
+
+def _chunks(parcels: list[Parcel]) -> Iterator[list[Parcel]]:
+    for start in range(0, len(parcels), MAX_EVENTS_PER_CALL):
+        yield parcels[start : start + MAX_EVENTS_PER_CALL]
+
+
+def _reject(arrival: Arrival, reason: str, error: InvalidRequestError) -> Reject:
+    return Reject(reason, str(error), arrival.data, arrival.shard_id, arrival.sequence_number)

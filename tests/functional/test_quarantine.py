@@ -1,0 +1,86 @@
+"""What reaches the quarantine, in which form, and what happens when the quarantine itself fails."""
+
+import base64
+import json
+
+import pytest
+from botocore.stub import ANY
+
+from chalicelib import clients, quarantine
+from chalicelib.errors import ConfigError, MisconfiguredError, UnavailableError
+from tests.factories import NOW
+
+PLACE = quarantine.Quarantine("https://queue", "archive", clients.sqs, clients.s3)
+
+
+def reject(record=b"poison", number="7"):
+    return quarantine.Reject("unreadable", "The body is not JSON.", record, "shardId-0", number)
+
+
+def test_a_message_holds_the_record_the_reason_and_the_place():
+    assert json.loads(quarantine.to_message(reject(b'{"a": "\xc3\xa9"}'), now=NOW)) == {
+        "reason": "unreadable",
+        "error": "The body is not JSON.",
+        "record": '{"a": "é"}',
+        "shardId": "shardId-0",
+        "sequenceNumber": "7",
+        "quarantinedAt": "2026-01-31T12:00:00.000Z",
+    }
+
+
+@pytest.mark.parametrize("record", [b"\xff\x00\xfe", b"", b"\x00\x01", "\U0001f600\uffff".encode()])
+def test_any_bytes_survive_and_the_message_is_plain_ascii(record):
+    body = quarantine.to_message(reject(record), now=NOW)
+    assert body.isascii()
+    assert body.isprintable()
+    message = json.loads(body)
+    kept = message["record"]
+    assert (base64.b64decode(kept) if message.get("encoding") == "base64" else kept.encode()) == record
+
+
+def test_messages_travel_in_tens(stubs):
+    for count in (10, 2):
+        stubs["sqs"].add_response(
+            "send_message_batch",
+            {"Successful": [], "Failed": []},
+            {"QueueUrl": "https://queue", "Entries": [{"Id": ANY, "MessageBody": ANY}] * count},
+        )
+    assert quarantine.put([reject(number=str(n)) for n in range(12)], PLACE, now=NOW) == [None] * 12
+
+
+def test_a_large_record_is_kept_whole_in_the_bucket_and_the_message_points_to_it(stubs):
+    large = b"\xff" * 1024 * 1024
+    stubs["s3"].add_response(
+        "put_object", {}, {"Bucket": "archive", "Key": "quarantine/shardId-0/7", "Body": large}
+    )
+    sent = []
+    stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": []})
+    clients.sqs().meta.events.register_first(
+        "provide-client-params.sqs.SendMessageBatch", lambda params, **_: sent.append(params)
+    )
+    assert quarantine.put([reject(large)], PLACE, now=NOW) == [None]
+    message = json.loads(sent[0]["Entries"][0]["MessageBody"])
+    assert message["record"] is None
+    assert message["recordLocation"] == "s3://archive/quarantine/shardId-0/7"
+
+
+def test_without_a_bucket_a_large_record_is_reported_and_its_neighbour_stored(stubs):
+    nowhere = quarantine.Quarantine("https://queue", None, clients.sqs, clients.s3)
+    stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": []})
+    large, small = quarantine.put([reject(b"x" * 300_000), reject()], nowhere, now=NOW)
+    assert type(large) is ConfigError
+    assert small is None
+
+
+def test_a_message_that_the_queue_did_not_take_is_reported_alone(stubs):
+    failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
+    stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": failed})
+    outcomes = quarantine.put([reject(number=str(n)) for n in range(3)], PLACE, now=NOW)
+    assert outcomes[0] is outcomes[2] is None
+    assert type(outcomes[1]) is UnavailableError
+
+
+def test_a_queue_that_is_gone_is_reported_for_every_record(stubs):
+    stubs["sqs"].add_client_error("send_message_batch", "AWS.SimpleQueueService.NonExistentQueue")
+    outcomes = quarantine.put([reject(number=str(n)) for n in range(3)], PLACE, now=NOW)
+    assert [type(outcome) for outcome in outcomes] == [MisconfiguredError] * 3
