@@ -4,6 +4,11 @@ import os
 import socket
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine under load makes no test fail: no deadline for an example, no complaint about slow generation.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
 
 SETTINGS = {
     "CAMPAIGN_ARN": "arn:aws:personalize:us-east-1:000000000000:campaign/local",
