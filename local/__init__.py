@@ -1,0 +1,1 @@
+"""What `make run` starts on this machine. Never imported by app.py, never packaged."""

@@ -1,0 +1,62 @@
+"""python -m local.personalize: the engine as a program.
+
+Prints one line when it is ready. Ends with status 2 and one sentence when it cannot start, with 0 on SIGTERM
+and SIGINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from local.catalogue import FOLDER
+from local.personalize.errors import StartError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    # Here and not above: --help must not take the second that numpy and implicit need.
+    from local.personalize.run import run  # noqa: PLC0415
+
+    try:
+        run(
+            options.host,
+            options.port,
+            options.data,
+            options.database,
+            stop_with_stdin=options.stop_with_stdin,
+        )
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.personalize",
+        description="A local engine that speaks Amazon Personalize's protocol.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=port_number, default=8010, help="0 picks a free one (default: %(default)s)"
+    )
+    parser.add_argument("--data", type=Path, default=FOLDER, help="folder with interactions.csv")
+    parser.add_argument("--database", type=Path, required=True, help="file that remembers the events")
+    parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input is closed")
+    return parser
+
+
+def port_number(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The control endpoints under /_engine/, which the real services do not have, and the faults they set.
+
+GET    /_engine/health                  {"status": "ok", "items", "users", "interactions", ...}
+GET    /_engine/events?after=0&limit=N  {"events": [...], "last": seq}: accepted events in order of arrival
+GET    /_engine/stats                   counts, see Engine.stats, and "faults": calls that each fault met
+GET    /_engine/items/{itemId}          {"itemId", "metadata"}
+GET    /_engine/faults                  the settings in force
+PUT    /_engine/faults                  replaces them; what is left out is off (keys: see `faults`)
+DELETE /_engine/faults                  all off
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from local.personalize import CAMPAIGN_ARN, TRACKING_ID
+from local.personalize.background import GroupCommit
+from local.personalize.engine import Engine
+from local.personalize.errors import FaultSettingError, InvalidInputError, ServiceError
+from local.personalize.faults import Faults, Strike, parse_settings
+from local.personalize.requests import PutEventsRequest
+from local.personalize.store import StoredEvent
+
+MAX_EVENTS = 10_000
+
+
+class Control:
+    """Answers /_engine/, and holds the faults in force with the count of those that struck."""
+
+    def __init__(self, engine: Engine, commits: GroupCommit) -> None:
+        self._engine = engine
+        self._commits = commits
+        self._faults = Faults()
+        self._struck: Counter[str] = Counter()
+
+    def strike(self, operation: str) -> Strike:
+        """What the next request meets; counted."""
+        strike = self._faults.strike(operation)
+        if strike.delay_seconds:
+            self._struck["delayed"] += 1
+        if strike.cut is not None:
+            self._struck[strike.cut.value] += 1
+        if isinstance(strike.error, ServiceError):
+            self._struck[strike.error.code] += 1
+        return strike
+
+    def refuse_marked(self, request: PutEventsRequest) -> None:
+        """Raises InvalidInputError when the faults declare an event of it invalid; counted."""
+        try:
+            self._faults.refuse_marked(request)
+        except InvalidInputError:
+            self._struck["markedInvalid"] += 1
+            raise
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/_engine/health", self.health),
+            Route("/_engine/events", self.events),
+            Route("/_engine/stats", self.stats),
+            Route("/_engine/items/{item_id:path}", self.item),
+            Route("/_engine/faults", self.faults, methods=["GET", "PUT", "DELETE"]),
+        ]
+
+    async def health(self, request: Request) -> JSONResponse:
+        resources = {"campaignArn": CAMPAIGN_ARN, "trackingId": TRACKING_ID}
+        return JSONResponse({"status": "ok", **self._engine.sizes(), **resources})
+
+    async def stats(self, request: Request) -> JSONResponse:
+        return JSONResponse({**self._engine.stats(), "faults": dict(self._struck)})
+
+    async def events(self, request: Request) -> JSONResponse:
+        try:
+            after = int(request.query_params.get("after", "0"))
+            limit = int(request.query_params.get("limit", str(MAX_EVENTS)))
+        except ValueError:
+            return _refused("'after' and 'limit' must be whole numbers")
+        if not (0 <= after < 2**63 and 1 <= limit <= MAX_EVENTS):
+            return _refused(f"'after' must not be negative, 'limit' must be from 1 to {MAX_EVENTS}")
+        found = await self._commits.run(lambda store: list(store.events(after, limit)))
+        return JSONResponse(
+            {
+                "events": [_event_as_json(stored) for stored in found],
+                "last": found[-1].seq if found else after,
+            }
+        )
+
+    async def item(self, request: Request) -> JSONResponse:
+        found = self._engine.item(request.path_params["item_id"])
+        return JSONResponse(found) if found else JSONResponse({"message": "There is no such item"}, 404)
+
+    async def faults(self, request: Request) -> JSONResponse:
+        if request.method == "DELETE":
+            self._faults = Faults()
+        elif request.method == "PUT":
+            try:
+                self._faults = Faults(parse_settings(json.loads(await request.body())))
+            except (ValueError, RecursionError):
+                return _refused("expected a JSON object")
+            except FaultSettingError as error:
+                return _refused(str(error))
+        return JSONResponse(self._faults.settings.as_json())
+
+
+def _refused(message: str) -> JSONResponse:
+    return JSONResponse({"message": message}, 400)
+
+
+def _event_as_json(stored: StoredEvent) -> dict[str, Any]:
+    """Names as in PutEvents; `properties` is the string that was sent."""
+    event = asdict(stored.event)
+    return {
+        "seq": stored.seq,
+        "eventId": event["event_id"],
+        "userId": stored.user_id,
+        "sessionId": stored.session_id,
+        "itemId": event["item_id"],
+        "eventType": event["event_type"],
+        "eventValue": event["event_value"],
+        "sentAt": event["sent_at"],
+        "properties": event["properties"],
+        "recommendationId": event["recommendation_id"],
+        "impression": event["impression"],
+        "eventAttributionSource": event["attribution_source"],
+        "callId": stored.call_id,
+        "receivedAt": stored.received_at,
+    }

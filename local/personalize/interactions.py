@@ -1,0 +1,162 @@
+"""Who interacted with what, and when: the engine's memory of behaviour.
+
+Append-only columns that grow by doubling, with an index from each user and each session to its rows. Holds a
+million interactions in a few tens of megabytes. No I/O and no clock: times come with the interactions.
+
+A session is anonymous until one of its events carries a user. From then on its events belong to that user,
+also those that came before. Until then they serve only that session and are never trained on.
+https://docs.aws.amazon.com/personalize/latest/dg/recording-item-interaction-events.html
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+NOBODY = -1
+_FIRST_ROOM = 1024
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The columns as they were at one moment, for a fit in another thread."""
+
+    users: Ints
+    items: Ints
+    times: Floats
+    item_count: int
+
+
+class Interactions:
+    """Interactions by user, session and item; ids are strings outside and row numbers inside."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, int] = {}
+        self._sessions: dict[str, int] = {}
+        self._items: dict[str, int] = {}
+        self.item_ids: list[str] = []
+        self._rows_of_user: list[array[int]] = []
+        self._rows_of_session: list[array[int]] = []
+        self._owner_of_session: list[int] = []
+        self._user_column = np.empty(0, dtype=np.int32)
+        self._item_column = np.empty(0, dtype=np.int32)
+        self._time_column = np.empty(0, dtype=np.float64)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def user_count(self) -> int:
+        return len(self._users)
+
+    def add_item(self, item_id: str) -> int:
+        """Makes the item known, also when nobody has interacted with it yet; returns its index."""
+        index = self._items.get(item_id)
+        if index is None:
+            index = self._items[item_id] = len(self.item_ids)
+            self.item_ids.append(item_id)
+        return index
+
+    def item_index(self, item_id: str) -> int | None:
+        return self._items.get(item_id)
+
+    def add_history(self, rows: Iterable[tuple[str, str, float]]) -> None:
+        """Imported interactions: (user id, item id, time in seconds). They belong to no session."""
+        users, items, times = array("i"), array("i"), array("d")
+        for user_id, item_id, at in rows:
+            user = self._user(user_id)
+            self._rows_of_user[user].append(self._count + len(users))
+            users.append(user)
+            items.append(self.add_item(item_id))
+            times.append(at)
+        self._user_column = np.concatenate((self._user_column[: self._count], np.array(users, np.int32)))
+        self._item_column = np.concatenate((self._item_column[: self._count], np.array(items, np.int32)))
+        self._time_column = np.concatenate((self._time_column[: self._count], np.array(times, np.float64)))
+        self._count += len(users)
+
+    def add_event(self, session_id: str, user_id: str | None, item_id: str | None, at: float) -> None:
+        """One event, in order of arrival. Without an item it can still tell whose session this is."""
+        session = self._session(session_id)
+        if user_id is not None:
+            self._claim(session, self._user(user_id))
+        if item_id is None:
+            return
+        owner = self._owner_of_session[session]
+        row = self._append(owner, self.add_item(item_id), at)
+        self._rows_of_session[session].append(row)
+        if owner != NOBODY:
+            self._rows_of_user[owner].append(row)
+
+    def profile(self, user_or_session_id: str) -> Ints:
+        """The items of that user, each once, latest first; where there is no such user, of that session."""
+        user = self._users.get(user_or_session_id)
+        session = self._sessions.get(user_or_session_id)
+        if user is not None:
+            rows = self._rows_of_user[user]
+        elif session is not None:
+            rows = self._rows_of_session[session]
+        else:
+            return np.empty(0, dtype=np.int32)
+        return self._latest_first(np.array(rows, dtype=np.int64))
+
+    def snapshot(self) -> Snapshot:
+        """Safe to take while another thread appends: rows below the count never move or change their item."""
+        count = self._count
+        return Snapshot(
+            users=self._user_column[:count],
+            items=self._item_column[:count],
+            times=self._time_column[:count],
+            item_count=len(self.item_ids),
+        )
+
+    def _latest_first(self, rows: npt.NDArray[np.int64]) -> Ints:
+        # Of two interactions at the same second, the one that arrived later counts as the more recent.
+        order = np.lexsort((rows, self._time_column[rows]))[::-1]
+        items = self._item_column[rows[order]]
+        _, first = np.unique(items, return_index=True)
+        return items[np.sort(first)]
+
+    def _claim(self, session: int, user: int) -> None:
+        if self._owner_of_session[session] == NOBODY:
+            for row in self._rows_of_session[session]:
+                self._user_column[row] = user
+                self._rows_of_user[user].append(row)
+        # On a shared device the last one to sign in owns what follows, not what others did before.
+        self._owner_of_session[session] = user
+
+    def _user(self, user_id: str) -> int:
+        index = self._users.get(user_id)
+        if index is None:
+            index = self._users[user_id] = len(self._rows_of_user)
+            self._rows_of_user.append(array("q"))
+        return index
+
+    def _session(self, session_id: str) -> int:
+        index = self._sessions.get(session_id)
+        if index is None:
+            index = self._sessions[session_id] = len(self._rows_of_session)
+            self._rows_of_session.append(array("q"))
+            self._owner_of_session.append(NOBODY)
+        return index
+
+    def _append(self, user: int, item: int, at: float) -> int:
+        row = self._count
+        if row == len(self._user_column):
+            room = max(row, _FIRST_ROOM)
+            self._user_column = np.concatenate((self._user_column, np.empty(room, np.int32)))
+            self._item_column = np.concatenate((self._item_column, np.empty(room, np.int32)))
+            self._time_column = np.concatenate((self._time_column, np.empty(room, np.float64)))
+        self._user_column[row] = user
+        self._item_column[row] = item
+        self._time_column[row] = at
+        # Last, because a snapshot in another thread reads the count first.
+        self._count = row + 1
+        return row

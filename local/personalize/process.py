@@ -1,0 +1,135 @@
+"""Starts the engine as a program of its own and stops it by its own handle. Light: loads no numpy.
+
+with running_engine(data=folder, database=file) as engine:
+    client = boto3.client("personalize-runtime", endpoint_url=engine.url, ...)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from local.catalogue import FOLDER
+
+_ROOT = Path(__file__).parents[2]
+_READY = re.compile(r"^Personalize engine ready at (http://\S+): ", re.MULTILINE)
+_POLL_SECONDS = 0.02
+
+# Without proxies: a developer's HTTP_PROXY must not stand between two programs of this machine.
+_open = build_opener(ProxyHandler({})).open
+
+
+class EngineProcessError(Exception):
+    """The engine did not start or did not answer; holds what it printed."""
+
+
+@dataclass(frozen=True)
+class EngineProcess:
+    """A running engine. `output` is what it has printed, errors included."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Calls a control endpoint: ("GET", "/_engine/stats"). Raises EngineProcessError on a refusal."""
+        data = json.dumps(body).encode() if body is not None else None
+        request = Request(self.url + path, data, method=method)  # noqa: S310 - always http://127.0.0.1
+        try:
+            with _open(request, timeout=10) as response:
+                return json.load(response)
+        except HTTPError as error:
+            with error:
+                raise EngineProcessError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+
+    def set_faults(self, **settings: Any) -> None:
+        """Replaces the faults in force; none given: all off. Keys: see `local.personalize.faults`."""
+        self.control("PUT", "/_engine/faults", settings)
+
+    def stop(self, timeout_seconds: float = 5) -> int:
+        """Asks it to stop, insists after a time, returns its exit status. Harmless when it has ended."""
+        self.process.terminate()
+        try:
+            return self.process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            if self.process.stdin is not None:
+                self.process.stdin.close()
+
+
+def start_engine(
+    *, data: Path = FOLDER, database: Path, port: int = 0, output: Path, timeout_seconds: float = 60
+) -> EngineProcess:
+    """Starts the engine on 127.0.0.1 and returns when it answers; port 0 takes a free one.
+
+    The engine stops with the program that started it, however that ends, but not with a Ctrl-C at the
+    terminal: when it stops is for the starter to say. Raises EngineProcessError with the engine's own
+    sentence when it does not start.
+    """
+    with output.open("wb") as printed:
+        process = _spawn(data, database, port, printed)
+    engine = None
+    try:
+        engine = _wait_until_ready(process, output, time.monotonic() + timeout_seconds)
+    finally:
+        if engine is None:
+            process.kill()
+            process.communicate()
+    return engine
+
+
+@contextmanager
+def running_engine(
+    *, data: Path = FOLDER, database: Path, port: int = 0, output: Path | None = None
+) -> Iterator[EngineProcess]:
+    """The engine for the length of a with statement; what it prints goes to `output` when that is given."""
+    with ExitStack() as stack:
+        if output is None:
+            output = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "engine.log"
+        engine = start_engine(data=data, database=database, port=port, output=output)
+        stack.callback(engine.stop)
+        yield engine
+
+
+def _spawn(data: Path, database: Path, port: int, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "local.personalize", "--port", str(port)]
+    command += ["--data", str(data.absolute()), "--database", str(database.absolute()), "--stop-with-stdin"]
+    return subprocess.Popen(
+        command,
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=printed,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], output: Path, deadline: float) -> EngineProcess:
+    while time.monotonic() < deadline:
+        ended = process.poll() is not None
+        text = output.read_text(errors="replace")
+        ready = _READY.search(text)
+        if ready is not None:
+            engine = EngineProcess(ready.group(1), process, output)
+            # The line is printed a moment before the first answer; this call waits in the listener's queue.
+            engine.control("GET", "/_engine/health")
+            return engine
+        if ended:
+            raise EngineProcessError(text.strip() or f"the engine ended with status {process.returncode}")
+        time.sleep(_POLL_SECONDS)
+    raise EngineProcessError(
+        f"the engine was not ready in time: {output.read_text(errors='replace').strip()}"
+    )

@@ -1,0 +1,210 @@
+"""Request bodies become typed requests here: the model's checks first, then the limits it does not state.
+
+The limits are those of the developer guide, each with its page; (2023) marks those of an older edition.
+Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.personalize import CAMPAIGN_ARN, ITEMS_DATASET_ARN, TRACKING_ID, USERS_DATASET_ARN
+from local.personalize.errors import InvalidInputError, ResourceNotFoundError
+from local.personalize.shapes import EVENTS, RUNTIME, check
+
+# https://docs.aws.amazon.com/personalize/latest/dg/API_RS_GetRecommendations.html
+DEFAULT_RESULTS = 25
+MAX_RESULTS = 500
+MAX_RESULTS_WITH_METADATA = 50
+MAX_METADATA_COLUMNS = 10
+# https://docs.aws.amazon.com/personalize/latest/dg/recording-item-interaction-events.html
+MAX_EVENT_BYTES = 10 * 1024  # (2023)
+RESERVED_PROPERTIES = frozenset(
+    ("userid", "sessionid", "eventtype", "timestamp", "recommendationid", "impression")
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as it was sent. `sent_at` is in seconds; `properties` is the JSON text, untouched."""
+
+    event_id: str | None
+    event_type: str
+    sent_at: float
+    item_id: str | None = None
+    event_value: float | None = None
+    properties: str | None = None
+    recommendation_id: str | None = None
+    impression: tuple[str, ...] | None = None
+    attribution_source: str | None = None
+
+
+@dataclass(frozen=True)
+class PutEventsRequest:
+    session_id: str
+    user_id: str | None
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class RecommendationsRequest:
+    user_id: str | None
+    item_id: str | None
+    count: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RankingRequest:
+    user_id: str
+    item_ids: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """An item or a user with its metadata, column names as sent."""
+
+    record_id: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse_put_events(body: Mapping[str, Any]) -> PutEventsRequest:
+    """Raises InvalidInputError; like the service, one bad event refuses the whole call."""
+    members = check(EVENTS, "PutEvents", body)
+    if members["trackingId"] != TRACKING_ID:
+        # PutEvents models no other error than this one, so an unknown tracker cannot be a 404.
+        raise InvalidInputError(f"The tracking ID is unknown. The local engine has one: {TRACKING_ID}")
+    return PutEventsRequest(
+        session_id=members["sessionId"],
+        user_id=members.get("userId"),
+        events=tuple(_event(event, number) for number, event in enumerate(members["eventList"], start=1)),
+    )
+
+
+def _event(members: Mapping[str, Any], number: int) -> Event:
+    where = f"eventList.{number}.member"
+    if len(json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_EVENT_BYTES:
+        raise InvalidInputError(f"{where}: an event must not be larger than {MAX_EVENT_BYTES} bytes")
+    properties = members.get("properties")
+    if properties is not None:
+        _refuse_reserved(_json_object(properties, f"{where}.properties"), f"{where}.properties")
+    impression = members.get("impression")
+    return Event(
+        event_id=members.get("eventId"),
+        event_type=members["eventType"],
+        sent_at=members["sentAt"],
+        item_id=members.get("itemId"),
+        event_value=float(members["eventValue"]) if "eventValue" in members else None,
+        properties=properties,
+        recommendation_id=members.get("recommendationId"),
+        impression=tuple(impression) if impression is not None else None,
+        attribution_source=members.get("metricAttribution", {}).get("eventAttributionSource"),
+    )
+
+
+def _refuse_reserved(keys: Iterable[str], where: str) -> None:
+    reserved = sorted(key for key in keys if key.lower() in RESERVED_PROPERTIES)
+    if reserved:
+        raise InvalidInputError(f"{where} must not contain the reserved keys: {', '.join(reserved)}")
+
+
+def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
+    """Raises InvalidInputError, or ResourceNotFoundError for a campaign or filter that is not here."""
+    members = check(RUNTIME, "GetRecommendations", body)
+    if "campaignArn" in members and "recommenderArn" in members:
+        raise InvalidInputError("Provide either campaignArn or recommenderArn, not both")
+    _require_campaign(members.get("campaignArn") or members.get("recommenderArn"))
+    user_id, item_id = members.get("userId") or None, members.get("itemId") or None
+    if user_id is None and item_id is None:
+        raise InvalidInputError("Provide userId, itemId or both")
+    for promotion in members.get("promotions", ()):
+        if "filterArn" not in promotion:
+            raise InvalidInputError("promotions.1.member.filterArn is required")
+        _require_filter(promotion["filterArn"])
+    _require_filter(members.get("filterArn"))
+    columns = _columns(members.get("metadataColumns"))
+    # An integer that was not sent is 0 to the service, hence the default for 0 too.
+    count = members.get("numResults") or DEFAULT_RESULTS
+    _require_at_most(count, columns, "numResults")
+    return RecommendationsRequest(user_id, item_id, count, columns)
+
+
+def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
+    """Raises InvalidInputError, or ResourceNotFoundError for a campaign or filter that is not here."""
+    members = check(RUNTIME, "GetPersonalizedRanking", body)
+    _require_campaign(members["campaignArn"])
+    _require_filter(members.get("filterArn"))
+    if not members["userId"]:
+        raise InvalidInputError("userId must not be empty")
+    if not members["inputList"]:
+        raise InvalidInputError("inputList must not be empty")
+    columns = _columns(members.get("metadataColumns"))
+    _require_at_most(len(members["inputList"]), columns, "inputList")
+    return RankingRequest(members["userId"], tuple(dict.fromkeys(members["inputList"])), columns)
+
+
+def parse_put_items(body: Mapping[str, Any]) -> tuple[Record, ...]:
+    members = check(EVENTS, "PutItems", body)
+    _require_dataset(members["datasetArn"], ITEMS_DATASET_ARN)
+    return tuple(_record(item, "itemId", f"items.{n}") for n, item in enumerate(members["items"], start=1))
+
+
+def parse_put_users(body: Mapping[str, Any]) -> tuple[Record, ...]:
+    members = check(EVENTS, "PutUsers", body)
+    _require_dataset(members["datasetArn"], USERS_DATASET_ARN)
+    return tuple(_record(user, "userId", f"users.{n}") for n, user in enumerate(members["users"], start=1))
+
+
+def _record(members: Mapping[str, Any], id_name: str, where: str) -> Record:
+    text = members.get("properties")
+    properties = _json_object(text, f"{where}.member.properties") if text is not None else {}
+    return Record(members[id_name], properties)
+
+
+def _json_object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidInputError(f"{where} must be a JSON object, written as a string")
+    return value
+
+
+def _columns(metadata_columns: Mapping[str, list[str]] | None) -> tuple[str, ...]:
+    if not metadata_columns:
+        return ()
+    if list(metadata_columns) != ["ITEMS"]:
+        raise InvalidInputError("metadataColumns must have the single key ITEMS")
+    columns = tuple(metadata_columns["ITEMS"])
+    if len(columns) > MAX_METADATA_COLUMNS:
+        raise InvalidInputError(f"metadataColumns must name at most {MAX_METADATA_COLUMNS} columns")
+    return columns
+
+
+def _require_at_most(count: int, columns: tuple[str, ...], name: str) -> None:
+    limit = MAX_RESULTS_WITH_METADATA if columns else MAX_RESULTS
+    if count > limit:
+        with_metadata = " with metadataColumns" if columns else ""
+        raise InvalidInputError(f"{name} must be at most {limit}{with_metadata}")
+
+
+def _require_campaign(arn: str | None) -> None:
+    if arn is None:
+        raise InvalidInputError("Provide campaignArn or recommenderArn")
+    if arn != CAMPAIGN_ARN:
+        raise ResourceNotFoundError(f"There is no {arn}. The local engine has {CAMPAIGN_ARN}")
+
+
+def _require_filter(arn: str | None) -> None:
+    if arn is not None:
+        raise ResourceNotFoundError(f"There is no {arn}. The local engine has no filters")
+
+
+def _require_dataset(arn: str, known: str) -> None:
+    if arn != known:
+        raise ResourceNotFoundError(f"There is no {arn}. The local engine has {known}")

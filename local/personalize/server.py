@@ -1,0 +1,185 @@
+"""The HTTP edge: paths, bodies, statuses and headers of the two services, and the control endpoints.
+
+Decodes once, calls one function, encodes once. Says nothing of users or properties in any log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from local.personalize.background import GroupCommit
+from local.personalize.connections import Connections, ResetResponse
+from local.personalize.control import Control
+from local.personalize.engine import Engine
+from local.personalize.errors import (
+    InternalError,
+    RequestTooLargeError,
+    SerializationError,
+    ServiceError,
+    UnavailableError,
+    UnknownOperationError,
+)
+from local.personalize.faults import Cut
+from local.personalize.requests import (
+    parse_put_events,
+    parse_put_items,
+    parse_put_users,
+    parse_ranking,
+    parse_recommendations,
+)
+from local.personalize.store import Call
+
+# The largest request the services allow is ten items of 32,000 characters.
+MAX_BODY_BYTES = 2 * 1024 * 1024
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the handlers work with. `clock` tells seconds since 1970; `stopping` cuts delays short."""
+
+    engine: Engine
+    commits: GroupCommit
+    connections: Connections
+    control: Control
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+    stopping: asyncio.Event
+
+
+def create_app(parts: Parts) -> Starlette:
+    """The application; whoever runs it starts and stops the parts."""
+    operations = Operations(parts)
+    return Starlette(
+        routes=[
+            operations.route("/recommendations", "GetRecommendations", operations.get_recommendations),
+            operations.route("/personalize-ranking", "GetPersonalizedRanking", operations.get_ranking),
+            operations.route("/events", "PutEvents", operations.put_events),
+            operations.route("/items", "PutItems", operations.put_items),
+            operations.route("/users", "PutUsers", operations.put_users),
+            *parts.control.routes(),
+        ],
+        # Without it, a web page could reach the engine through a name that resolves to this machine.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])],
+        exception_handlers={ServiceError: _service_error, HTTPException: _http_error, Exception: _bug},
+    )
+
+
+class Operations:
+    """One method per operation of the services: a body in, a body out (None: an empty one)."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def route(self, path: str, name: str, operation: Callable[[Body, str], Awaitable[Body | None]]) -> Route:
+        """The operation behind its faults. Like the service's own, they strike before the body is judged."""
+        parts = self._parts
+
+        async def endpoint(request: Request) -> Response:
+            request.state.call_id = parts.new_id()
+            strike = parts.control.strike(name)
+            if strike.delay_seconds:
+                await _delay(strike.delay_seconds, parts.stopping)
+            if strike.cut is Cut.BEFORE:
+                return ResetResponse(parts.connections)
+            if strike.error is not None:
+                raise strike.error
+            answer = await operation(await _read_body(request), request.state.call_id)
+            if strike.cut is Cut.AFTER:
+                return ResetResponse(parts.connections)
+            return _response(request, 200, answer)
+
+        return Route(path, endpoint, methods=["POST"])
+
+    async def get_recommendations(self, body: Body, call_id: str) -> Body:
+        return self._parts.engine.recommend(parse_recommendations(body))
+
+    async def get_ranking(self, body: Body, call_id: str) -> Body:
+        return self._parts.engine.rank(parse_ranking(body))
+
+    async def put_events(self, body: Body, call_id: str) -> None:
+        request = parse_put_events(body)
+        self._parts.control.refuse_marked(request)
+        await self._parts.commits.append(Call(call_id, self._parts.clock(), request))
+
+    async def put_items(self, body: Body, call_id: str) -> None:
+        items = parse_put_items(body)
+        await self._parts.commits.run(lambda store: store.put_records("item", items))
+        self._parts.engine.put_items(items)
+
+    async def put_users(self, body: Body, call_id: str) -> None:
+        users = parse_put_users(body)
+        await self._parts.commits.run(lambda store: store.put_records("user", users))
+
+
+async def _delay(seconds: float, stopping: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stopping.wait(), seconds)
+    except asyncio.TimeoutError:
+        return
+    raise UnavailableError("The local engine is stopping")
+
+
+async def _read_body(request: Request) -> Body:
+    """The JSON object in the body; an empty body is an empty object, as in rest-json."""
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > MAX_BODY_BYTES:
+            raise RequestTooLargeError(f"The body must not be larger than {MAX_BODY_BYTES} bytes")
+    if not received:
+        return {}
+    try:
+        body = json.loads(received, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise SerializationError("The body must be a JSON object")
+    return body
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and Infinity are Python's own additions to JSON
+
+
+def _response(request: Request, status: int, answer: Body | None, code: str | None = None) -> Response:
+    """One response object, so that headers and body leave together."""
+    headers = {"x-amzn-RequestId": getattr(request.state, "call_id", "none")}
+    if code is not None:
+        headers["x-amzn-ErrorType"] = code
+    content = json.dumps(answer, separators=(",", ":")).encode() if answer is not None else b""
+    return Response(content, status, headers, media_type="application/json")
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
+        raise error
+    return _response(request, error.status, {"message": error.message}, error.code)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """A path or method that the router does not know."""
+    if request.url.path.startswith("/_engine"):
+        return JSONResponse({"message": "There is no such control endpoint"}, 404)
+    unknown = UnknownOperationError("The local engine does not offer this operation")
+    return _response(request, unknown.status, {"message": unknown.message}, unknown.code)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """Anything unforeseen: the traceback goes to standard error, never to the client."""
+    return _response(
+        request, InternalError.status, {"message": "The local engine failed"}, InternalError.code
+    )

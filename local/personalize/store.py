@@ -1,0 +1,199 @@
+"""Events, items and users in SQLite: the engine's memory across restarts. The only module that knows SQL.
+
+What a method has returned from is on disk (write-ahead log, synchronous=FULL). One connection that no other
+program can share, used from one thread at a time; it is the caller's part to see to that.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.personalize.errors import StartError
+from local.personalize.requests import Event, PutEventsRequest, Record
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+BEGIN;
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL UNIQUE,
+    call_id TEXT NOT NULL,
+    user_id TEXT,
+    session_id TEXT NOT NULL,
+    item_id TEXT,
+    event_type TEXT NOT NULL,
+    event_value REAL,
+    sent_at REAL NOT NULL,
+    received_at REAL NOT NULL,
+    properties TEXT,
+    recommendation_id TEXT,
+    impression TEXT,
+    attribution_source TEXT
+);
+CREATE TABLE records (
+    kind TEXT NOT NULL,
+    record_id TEXT NOT NULL,
+    properties TEXT NOT NULL,
+    PRIMARY KEY (kind, record_id)
+);
+PRAGMA user_version = 1;
+COMMIT;
+"""
+_COLUMNS = (
+    "event_id, call_id, user_id, session_id, item_id, event_type, event_value, sent_at, received_at, "
+    "properties, recommendation_id, impression, attribution_source"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One PutEvents call to store: `received_at` in seconds."""
+
+    call_id: str
+    received_at: float
+    request: PutEventsRequest
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An accepted event: the first with its id. `seq` counts them in order of arrival."""
+
+    seq: int
+    event: Event
+    call_id: str
+    user_id: str | None
+    session_id: str
+    received_at: float
+
+
+class Store:
+    """Opens or creates the database at `path`. Raises StartError when it cannot be used."""
+
+    def __init__(self, path: Path, new_id: Callable[[], str]) -> None:
+        self._new_id = new_id
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = _open(path)
+        except (OSError, sqlite3.Error) as error:
+            raise StartError(_open_problem(path, error)) from error
+
+    def append(self, calls: Sequence[Call]) -> list[list[StoredEvent]]:
+        """Stores all calls at once; for each, the events that were new. Only one flush to disk for all."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            stored = [list(self._append_call(call)) for call in calls]
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return stored
+
+    def _append_call(self, call: Call) -> Iterator[StoredEvent]:
+        request = call.request
+        for event in request.events:
+            values = (
+                event.event_id or self._new_id(),
+                call.call_id,
+                request.user_id,
+                request.session_id,
+                event.item_id,
+                event.event_type,
+                event.event_value,
+                event.sent_at,
+                call.received_at,
+                event.properties,
+                event.recommendation_id,
+                json.dumps(event.impression) if event.impression is not None else None,
+                event.attribution_source,
+            )
+            new_rows = self._connection.execute(
+                f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) "  # noqa: S608
+                f"ON CONFLICT (event_id) DO NOTHING RETURNING seq, {_COLUMNS}",
+                values,
+            ).fetchall()
+            yield from map(_stored_event, new_rows)
+
+    def events(self, after: int = 0, limit: int = -1) -> Iterator[StoredEvent]:
+        """Accepted events with a higher `seq`, in order of arrival; a negative limit means all."""
+        query = f"SELECT seq, {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        for row in self._connection.execute(query, (after, limit)):
+            yield _stored_event(row)
+
+    def put_records(self, kind: str, records: Iterable[Record]) -> None:
+        """Items or users; a later record with the same id replaces the earlier one."""
+        rows = [(kind, record.record_id, json.dumps(record.properties)) for record in records]
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany(
+            "INSERT INTO records VALUES (?, ?, ?) "
+            "ON CONFLICT (kind, record_id) DO UPDATE SET properties = excluded.properties",
+            rows,
+        )
+        self._connection.execute("COMMIT")
+
+    def records(self, kind: str) -> Iterator[Record]:
+        query = "SELECT record_id, properties FROM records WHERE kind = ? ORDER BY rowid"
+        for record_id, properties in self._connection.execute(query, (kind,)):
+            yield Record(record_id, json.loads(properties))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        # Exclusive: a second engine on the same file would give answers that ignore the first one's events.
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+        _prepare_schema(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare_schema(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        connection.executescript(_SCHEMA)
+    elif version != _SCHEMA_VERSION:
+        raise sqlite3.DatabaseError("another version of the engine made it")
+
+
+def _open_problem(path: Path, error: Exception) -> str:
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return f"{path} is in use by another program; stop it, or name another file with --database."
+    return (
+        f"{path} cannot be used as the database ({error}); remove it, or name another file with --database."
+    )
+
+
+def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
+    (seq, event_id, call_id, user_id, session_id, item_id, event_type, event_value, sent_at, received_at) = (
+        row[:10]
+    )
+    properties, recommendation_id, impression, attribution_source = row[10:]
+    return StoredEvent(
+        seq=seq,
+        event=Event(
+            event_id=event_id,
+            event_type=event_type,
+            sent_at=sent_at,
+            item_id=item_id,
+            event_value=event_value,
+            properties=properties,
+            recommendation_id=recommendation_id,
+            impression=tuple(json.loads(impression)) if impression is not None else None,
+            attribution_source=attribution_source,
+        ),
+        call_id=call_id,
+        user_id=user_id,
+        session_id=session_id,
+        received_at=received_at,
+    )

@@ -1,0 +1,135 @@
+"""Whose history an event belongs to, and in which order it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.personalize.interactions import NOBODY, Interactions
+
+
+def profile(interactions: Interactions, user_or_session: str) -> list[str]:
+    return [interactions.item_ids[index] for index in interactions.profile(user_or_session)]
+
+
+def trained(interactions: Interactions) -> list[str]:
+    snapshot = interactions.snapshot()
+    return [interactions.item_ids[index] for index in snapshot.items[snapshot.users != NOBODY]]
+
+
+def test_a_profile_holds_each_item_once_latest_first() -> None:
+    interactions = Interactions()
+    interactions.add_history([("u", "a", 1), ("u", "b", 2), ("other", "x", 3), ("u", "a", 4)])
+    interactions.add_event("s", "u", "c", 3)
+    assert profile(interactions, "u") == ["a", "c", "b"]
+
+
+def test_at_the_same_second_the_later_arrival_is_the_more_recent() -> None:
+    interactions = Interactions()
+    for item in ("a", "b", "c"):
+        interactions.add_event("s", "u", item, 7)
+    assert profile(interactions, "u") == ["c", "b", "a"]
+
+
+def test_a_stranger_has_an_empty_profile() -> None:
+    assert profile(Interactions(), "nobody") == []
+
+
+def test_an_anonymous_session_has_a_profile_but_is_not_trained_on() -> None:
+    interactions = Interactions()
+    interactions.add_event("s", None, "a", 1)
+    assert profile(interactions, "s") == ["a"]
+    assert trained(interactions) == []
+
+
+def test_a_session_that_signs_in_joins_the_users_history_with_all_it_did_before() -> None:
+    interactions = Interactions()
+    interactions.add_history([("u", "old", 1)])
+    interactions.add_event("s", None, "a", 2)
+    interactions.add_event("s", "u", "b", 3)
+    interactions.add_event("s", None, "c", 4)
+    assert profile(interactions, "u") == ["c", "b", "a", "old"]
+    assert profile(interactions, "s") == ["c", "b", "a"]
+    assert sorted(trained(interactions)) == ["a", "b", "c", "old"]
+
+
+def test_an_event_without_an_item_can_sign_a_session_in() -> None:
+    interactions = Interactions()
+    interactions.add_event("s", None, "a", 1)
+    interactions.add_event("s", "u", None, 2)
+    assert profile(interactions, "u") == ["a"]
+    assert len(interactions) == 1
+
+
+def test_the_next_to_sign_in_on_a_shared_device_does_not_inherit() -> None:
+    interactions = Interactions()
+    interactions.add_event("s", "first", "a", 1)
+    interactions.add_event("s", "second", "b", 2)
+    interactions.add_event("s", None, "c", 3)
+    assert profile(interactions, "first") == ["a"]
+    assert profile(interactions, "second") == ["c", "b"]
+
+
+def test_a_user_and_a_session_of_the_same_name_stay_apart() -> None:
+    interactions = Interactions()
+    interactions.add_event("1", "7", "of-seven", 1)
+    interactions.add_event("2", "1", "of-one", 2)
+    assert profile(interactions, "1") == ["of-one"]
+
+
+def test_a_snapshot_is_not_changed_by_what_comes_later() -> None:
+    interactions = Interactions()
+    interactions.add_event("s", "u", "a", 1)
+    snapshot = interactions.snapshot()
+    for number in range(5000):
+        interactions.add_event("s", "u", f"later-{number}", 2)
+    assert snapshot.items.tolist() == [0]
+    assert snapshot.item_count == 1
+    assert len(interactions) == 5001
+    assert np.array_equal(interactions.snapshot().items, np.arange(5001))
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(("s1", "s2", "s3")),
+        st.sampled_from((None, None, "u1", "u2")),
+        st.sampled_from((None, "a", "b", "c", "d")),
+        st.integers(0, 5),
+    ),
+    max_size=30,
+)
+
+
+def expected_profiles(events: Sequence[tuple[str, str | None, str | None, int]]) -> dict[str, list[str]]:
+    """The same rules, told the slow way: owners event by event, then each user's items sorted."""
+    owner: dict[str, str] = {}
+    rows: list[tuple[int, int, str, str]] = []
+    owners: dict[int, str] = {}
+    for number, (session, user, item, at) in enumerate(events):
+        if user is not None:
+            if session not in owner:
+                owners |= {earlier: user for _, earlier, of, _ in rows if of == session}
+            owner[session] = user
+        if item is not None:
+            rows.append((at, number, session, item))
+            if session in owner:
+                owners[number] = owner[session]
+    latest_first = sorted(rows, reverse=True)
+    return {
+        user: list(dict.fromkeys(item for _, number, _, item in latest_first if owners.get(number) == user))
+        for user in ("u1", "u2")
+    }
+
+
+@given(EVENTS)
+def test_any_mix_of_sessions_users_and_times_is_attributed_by_the_rules(
+    events: list[tuple[str, str | None, str | None, int]],
+) -> None:
+    interactions = Interactions()
+    for session, user, item, at in events:
+        interactions.add_event(session, user, item, at)
+    for user, items in expected_profiles(events).items():
+        assert profile(interactions, user) == items

@@ -1,0 +1,152 @@
+"""What is recommended to whom, and how the model learns it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from local.personalize.interactions import Interactions
+from local.personalize.model import MAX_ROWS_PER_USER, best, fit
+from local.personalize.recommender import Recommender, Scored
+
+
+def two_circles() -> Interactions:
+    """Ten readers of sea stories, ten of cookery books, and more readers of cookery; nobody reads both."""
+    interactions = Interactions()
+    for number in range(10):
+        interactions.add_history(
+            (f"sailor-{number}", f"sea-{book}", number) for book in range(5) if book != number % 5
+        )
+    for number in range(15):
+        interactions.add_history(
+            (f"cook-{number}", f"food-{book}", number) for book in range(5) if book != number % 5
+        )
+    return interactions
+
+
+def fitted(interactions: Interactions) -> Recommender:
+    recommender = Recommender(interactions)
+    recommender.model = fit(interactions.snapshot())
+    return recommender
+
+
+def ids(found: list[Scored]) -> list[str]:
+    return [scored.item_id for scored in found]
+
+
+def test_a_user_gets_what_similar_users_liked_and_not_what_was_had_already() -> None:
+    assert ids(fitted(two_circles()).recommend("sailor-0", None, 1)) == ["sea-0"]
+
+
+def test_a_new_event_changes_the_answer_before_the_next_fit() -> None:
+    interactions = two_circles()
+    recommender = fitted(interactions)
+    assert ids(recommender.recommend("newcomer", None, 4))[0].startswith("food")
+    interactions.add_event("s", "newcomer", "sea-1", 100)
+    assert set(ids(recommender.recommend("newcomer", None, 4))) == {"sea-0", "sea-2", "sea-3", "sea-4"}
+
+
+def test_the_latest_interactions_weigh_most() -> None:
+    interactions = two_circles()
+    recommender = fitted(interactions)
+    for at, item in enumerate(("sea-1", "sea-2", "sea-3", "food-1", "food-2", "food-3")):
+        interactions.add_event("s", "newcomer", item, at)
+    assert ids(recommender.recommend("newcomer", None, 4))[0].startswith("food")
+
+
+def test_an_unknown_user_gets_what_is_popular() -> None:
+    assert {item[:4] for item in ids(fitted(two_circles()).recommend("nobody", None, 5))} == {"food"}
+
+
+def test_related_items_need_no_known_user_and_leave_out_the_item_itself() -> None:
+    recommender = fitted(two_circles())
+    expected = {"sea-0", "sea-2", "sea-3", "sea-4"}
+    assert set(ids(recommender.recommend(None, "sea-1", 4))) == expected
+    assert set(ids(recommender.recommend("nobody", "sea-1", 4))) == expected
+
+
+def test_related_items_leave_out_what_the_user_already_had() -> None:
+    found = ids(fitted(two_circles()).recommend("sailor-0", "sea-1", 10))
+    assert found[0] == "sea-0"
+    assert not {"sea-1", "sea-2", "sea-3", "sea-4"} & set(found)
+
+
+def test_an_unknown_item_gets_what_is_popular() -> None:
+    recommender = fitted(two_circles())
+    assert recommender.recommend(None, "never-heard-of", 5) == recommender.recommend("nobody", None, 5)
+
+
+def test_an_item_nobody_has_tried_comes_last_but_comes() -> None:
+    interactions = two_circles()
+    interactions.add_item("brand-new")
+    assert ids(fitted(interactions).recommend("sailor-0", None, 500))[-1] == "brand-new"
+
+
+def test_an_item_that_is_newer_than_the_model_is_no_trouble() -> None:
+    interactions = two_circles()
+    recommender = fitted(interactions)
+    interactions.add_event("s", "newcomer", "brand-new", 1)
+    assert len(recommender.recommend("newcomer", None, 500)) == 10
+    assert len(recommender.recommend("newcomer", "brand-new", 500)) == 10
+    assert ids(recommender.recommend("sailor-0", None, 500))[-1] == "brand-new"
+
+
+def test_scores_are_shares_that_sum_to_at_most_one_and_fall() -> None:
+    scores = [scored.score for scored in fitted(two_circles()).recommend("sailor-0", None, 500)]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert sum(scores) <= 1 + 1e-9
+
+
+def test_the_same_question_gets_the_same_answer() -> None:
+    assert fitted(two_circles()).recommend("sailor-3", None, 9) == fitted(two_circles()).recommend(
+        "sailor-3", None, 9
+    )
+
+
+def test_a_ranking_keeps_all_items_with_the_unknown_ones_last_in_their_order() -> None:
+    ranked = fitted(two_circles()).rank("sailor-0", ["x", "food-1", "sea-1", "a"])
+    assert ids(ranked) == ["sea-1", "food-1", "x", "a"]
+
+
+@pytest.mark.parametrize("events", [0, 1])
+def test_next_to_nothing_is_enough_to_answer(events: int) -> None:
+    interactions = Interactions()
+    for _ in range(events):
+        interactions.add_event("s", "u", "only", 1)
+    assert ids(fitted(interactions).recommend("someone", None, 25)) == ["only"] * events
+    assert fitted(interactions).recommend("u", None, 25) == []
+    never_fitted = Recommender(interactions)
+    assert ids(never_fitted.recommend("someone", None, 25)) == ["only"] * events
+
+
+def test_one_shared_reader_does_not_make_twins() -> None:
+    interactions = two_circles()
+    interactions.add_history([("eccentric", "sea-0", 1), ("eccentric", "odd", 1)])
+    found = ids(fitted(interactions).recommend(None, "sea-0", 5))
+    assert found.index("odd") == 4
+
+
+def test_a_user_who_touched_everything_costs_no_more_than_the_limit() -> None:
+    interactions = Interactions()
+    interactions.add_history(("crawler", f"item-{n}", n) for n in range(MAX_ROWS_PER_USER + 50))
+    model = fit(interactions.snapshot())
+    assert np.count_nonzero(model.popularity) == MAX_ROWS_PER_USER
+    assert model.popularity[:50].sum() == 0
+
+
+@given(
+    hnp.arrays(np.float64, st.integers(0, 40), elements=st.sampled_from((0.0, 0.1, 0.25, 1.0))),
+    st.integers(1, 50),
+    st.data(),
+)
+def test_the_best_are_those_that_sorting_everything_would_find(
+    scores: np.ndarray, count: int, data: st.DataObject
+) -> None:
+    indices = st.integers(0, max(len(scores) - 1, 0))
+    excluded = data.draw(st.lists(indices, max_size=5)) if len(scores) else []
+    expected = sorted(set(range(len(scores))) - set(excluded), key=lambda index: (-scores[index], index))
+    assert best(scores, np.array(excluded, dtype=np.int32), count).tolist() == expected[:count]

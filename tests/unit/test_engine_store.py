@@ -1,0 +1,194 @@
+"""What is on disk, and what is told of it in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.personalize.background import MIN_PAUSE_SECONDS, GroupCommit, Refitter, pause_after
+from local.personalize.errors import StartError
+from local.personalize.requests import Event, PutEventsRequest, Record
+from local.personalize.store import Call, Store, StoredEvent
+
+
+def ids() -> Callable[[], str]:
+    numbers = itertools.count()
+    return lambda: f"generated-{next(numbers)}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "deep" / "down" / "events.db", ids())
+    yield opened
+    opened.close()
+
+
+def call(*event_ids: str | None, call_id: str = "c", session: str = "s", user: str | None = "u") -> Call:
+    events = tuple(Event(event_id, "view", 1735689600.5, "i") for event_id in event_ids)
+    return Call(call_id, 1735689601.0, PutEventsRequest(session, user, events))
+
+
+def event_ids(stored: list[StoredEvent]) -> list[str | None]:
+    return [event.event.event_id for event in stored]
+
+
+def test_an_event_comes_back_as_it_was_sent(store: Store) -> None:
+    event = Event("e", "watch", 1735689600.25, "i", 4.5, '{"é": "漢\\u0000"}', "r", ("a", "b"), "mail")
+    [[stored]] = store.append([Call("c", 7.5, PutEventsRequest("s", None, (event,)))])
+    assert stored == StoredEvent(1, event, "c", None, "s", 7.5)
+    assert list(store.events()) == [stored]
+
+
+def test_the_first_event_with_an_id_counts_and_later_ones_do_not(store: Store) -> None:
+    [first, second] = store.append([call("a", "b", "a"), call("b", "c", session="other")])
+    assert event_ids(first) == ["a", "b"]
+    assert event_ids(second) == ["c"]
+    assert event_ids(store.append([call("a")])[0]) == []
+
+
+def test_events_without_an_id_are_all_different(store: Store) -> None:
+    [stored] = store.append([call(None, None)])
+    assert event_ids(stored) == ["generated-0", "generated-1"]
+
+
+def test_events_are_read_in_order_of_arrival_after_a_number(store: Store) -> None:
+    store.append([call("a", "b"), call("c")])
+    store.append([call("d")])
+    assert [(event.seq, event.event.event_id) for event in store.events(after=1)][:2] == [(2, "b"), (3, "c")]
+    assert event_ids(list(store.events(after=1, limit=2))) == ["b", "c"]
+    assert event_ids(list(store.events(after=4))) == []
+
+
+def test_everything_is_there_after_closing_and_opening(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    store = Store(path, ids())
+    store.append([call("a")])
+    store.put_records("item", [Record("i", {"title": "old"}), Record("j")])
+    store.put_records("item", [Record("i", {"title": "new"})])
+    store.put_records("user", [Record("u")])
+    store.close()
+    again = Store(path, ids())
+    assert event_ids(list(again.events())) == ["a"]
+    assert sorted(again.records("item"), key=lambda record: record.record_id) == [
+        Record("i", {"title": "new"}),
+        Record("j", {}),
+    ]
+    again.close()
+
+
+def test_a_call_that_fails_leaves_nothing_behind(store: Store) -> None:
+    broken = Call("c", 1.0, PutEventsRequest("s", None, (Event("half \ud83d", "view", 1),)))
+    with pytest.raises(UnicodeEncodeError):
+        store.append([call("a"), broken])
+    assert list(store.events()) == []
+    assert event_ids(store.append([call("a")])[0]) == ["a"]
+
+
+def test_a_second_engine_cannot_share_the_database(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    store = Store(path, ids())
+    with pytest.raises(StartError, match="in use by another program; stop it"):
+        Store(path, ids())
+    store.close()
+
+
+def test_what_is_no_database_of_ours_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database at all, but long enough to look at" * 50)
+    newer = tmp_path / "newer.db"
+    connection = sqlite3.connect(newer)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    for path in (text, newer, tmp_path):
+        with pytest.raises(StartError, match="name another file with --database"):
+            Store(path, ids())
+
+
+def test_calls_that_wait_together_are_told_of_in_order(store: Store) -> None:
+    told: list[tuple[str, list[str | None]]] = []
+    commits = GroupCommit(store, lambda call, stored: told.append((call.call_id, event_ids(stored))))
+
+    async def many() -> None:
+        calls = [call(f"e{number % 60}", call_id=f"c{number}") for number in range(100)]
+        await asyncio.gather(*(commits.append(each) for each in calls))
+
+    asyncio.run(many())
+    assert [call_id for call_id, _ in told] == [f"c{number}" for number in range(100)]
+    assert [new for _, new in told] == [[f"e{number}"] for number in range(60)] + [[]] * 40
+    assert len(list(store.events())) == 60
+
+
+def test_an_error_of_the_store_reaches_those_who_wait_and_no_others(store: Store) -> None:
+    commits = GroupCommit(store, lambda call, stored: None)
+    broken = Call("c", 1.0, PutEventsRequest("s", None, (Event("half \ud83d", "view", 1),)))
+
+    async def three() -> None:
+        with pytest.raises(UnicodeEncodeError):
+            await commits.append(broken)
+        await commits.append(call("a"))
+
+    asyncio.run(three())
+    assert event_ids(list(store.events())) == ["a"]
+
+
+def test_a_client_that_hangs_up_does_not_undo_its_events(store: Store) -> None:
+    told: list[str] = []
+    commits = GroupCommit(store, lambda call, stored: told.append(call.call_id))
+
+    async def hang_up() -> None:
+        waiting = asyncio.create_task(commits.append(call("a", call_id="gone")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await commits.append(call("b", call_id="stays"))
+
+    asyncio.run(hang_up())
+    assert told == ["gone", "stays"]
+    assert event_ids(list(store.events())) == ["a", "b"]
+
+
+def test_many_changes_during_a_fit_make_one_more_fit() -> None:
+    fits: list[int] = []
+    first_began, go_on = threading.Event(), threading.Event()
+
+    def refit() -> None:
+        fits.append(len(fits))
+        first_began.set()
+        go_on.wait(10)
+
+    refitter = Refitter()
+    with refitter.running(refit):
+        refitter.request()
+        assert first_began.wait(10)
+        for _ in range(100):
+            refitter.request()
+        go_on.set()
+        deadline = time.monotonic() + 10
+        while len(fits) < 2 and time.monotonic() < deadline:
+            time.sleep(0.005)
+    assert fits == [0, 1]
+
+
+def test_learning_takes_at_most_a_fifth_of_the_time() -> None:
+    assert pause_after(0.001) == MIN_PAUSE_SECONDS
+    assert pause_after(2.0) == 8.0
+
+
+@given(calls=st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=10), max_size=8))
+def test_any_sequence_of_calls_stores_each_id_once_where_it_came_first(
+    calls: list[list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = Store(tmp_path_factory.mktemp("store") / "events.db", ids())
+    for each in calls:
+        store.append([call(*each)])
+    stored = event_ids(list(store.events()))
+    store.close()
+    assert stored == list(dict.fromkeys(itertools.chain(*calls)))
