@@ -7,6 +7,7 @@ from botocore.stub import Stubber
 from chalice.test import Client
 
 from chalicelib import clients
+from resources.deploy import package
 
 
 @pytest.fixture
@@ -32,3 +33,9 @@ def http():
             return client.http.post(path, body=body, headers={"Content-Type": content_type, **headers})
 
         yield post
+
+
+@pytest.fixture(scope="session")
+def packaged():
+    """The package of the stage prod, really produced (and reused while nothing changes)."""
+    return package("prod")

@@ -1,0 +1,248 @@
+"""Deploying a package as a CloudFormation stack: upload, change set, progress, outputs.
+
+The calls only; changes.py decides what they say. The same against AWS and against an emulator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+import boto3
+from botocore.exceptions import ClientError
+
+from resources import changes, merge
+from resources.bundle import Package
+from resources.errors import StackError, in_sentences
+
+Report = Callable[[str], None]
+Confirm = Callable[[Sequence[str]], bool]
+
+
+def deploy_stack(
+    package: Package,
+    stack_name: str,
+    parameters: Mapping[str, str],
+    session: boto3.Session,
+    report: Report,
+    *,
+    endpoint_url: str | None = None,
+    confirm: Confirm = lambda plan: True,
+    tags: Mapping[str, str] | None = None,
+    poll_seconds: float = 2.0,
+) -> dict[str, str]:
+    """Create or update the stack, and return its outputs. A stack that is up to date already is a success.
+
+    ``report`` gets a line per event of a resource; ``confirm`` gets the plan before it is carried out, and
+    its False leaves everything as it was. Raises StackError with CloudFormation's reason, or AwsError.
+    """
+    changes.check_stack_name(stack_name)
+    with in_sentences():
+        deployment = _Deployment(
+            name=stack_name,
+            cloudformation=session.client("cloudformation", endpoint_url=endpoint_url),
+            report=report,
+            poll_seconds=poll_seconds,
+        )
+        found = deployment.describe()
+        deployment.is_new = not found
+        operation = changes.operation_for(stack_name, found["StackStatus"] if found else None)
+        previous = [p["ParameterKey"] for p in found.get("Parameters", [])] if operation == "UPDATE" else []
+        template = merge.load(package.template_path.read_text(encoding="utf-8"))
+        values = changes.parameters_for(template, parameters, previous)
+        store = _Store.open(session, endpoint_url)
+        bucket, key = store.put(package.zip_path.read_bytes(), f"{stack_name}/", ".zip")
+        body = json.dumps(changes.with_code(template, bucket, key), separators=(",", ":"), sort_keys=True)
+        if len(body.encode()) > changes.INLINE_LIMIT:
+            source = {"TemplateURL": store.url(*store.put(body.encode(), f"{stack_name}/", ".json"))}
+        else:
+            source = {"TemplateBody": body}
+        deployment.apply(
+            operation,
+            {
+                **source,
+                "Parameters": values,
+                "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+                "Tags": [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())],
+            },
+            confirm,
+        )
+        return deployment.outputs()
+
+
+@dataclass
+class _Deployment:
+    """One stack, and the CloudFormation that changes it."""
+
+    name: str
+    cloudformation: Any
+    report: Report
+    poll_seconds: float
+    stack_id: str = ""
+    is_new: bool = False
+    seen: set[str] = field(default_factory=set)
+
+    def describe(self) -> dict[str, Any]:
+        """The stack as it stands; empty when there is none."""
+        try:
+            stacks = self.cloudformation.describe_stacks(StackName=self.stack_id or self.name)["Stacks"]
+        except ClientError as error:
+            # There is no error code of its own for this.
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return {}
+            raise
+        return cast(dict[str, Any], stacks[0])
+
+    def apply(self, operation: changes.ChangeSetType, request: dict[str, Any], confirm: Confirm) -> None:
+        change_set = self._propose(operation, request)
+        if change_set is None:
+            self.report(f"The stack {self.name} is up to date: no changes.")
+            return
+        try:
+            plan = changes.change_lines(self._changes(change_set))
+            agreed = confirm(plan)
+        except BaseException:
+            self._discard(change_set)
+            raise
+        if not agreed:
+            self._discard(change_set)
+            raise StackError("Nothing was changed.")
+        self.seen.update(event["EventId"] for event in self._events())
+        self.cloudformation.execute_change_set(ChangeSetName=change_set, StackName=self.stack_id)
+        self._follow()
+
+    def outputs(self) -> dict[str, str]:
+        return {o["OutputKey"]: o["OutputValue"] for o in self.describe().get("Outputs", [])}
+
+    def _propose(self, operation: changes.ChangeSetType, request: dict[str, Any]) -> str | None:
+        """Create a change set and return its ARN; None when there is nothing to change."""
+        created = self.cloudformation.create_change_set(
+            StackName=self.name,
+            ChangeSetName=f"deploy-{time.time_ns()}",
+            ChangeSetType=operation,
+            **request,
+        )
+        self.stack_id, change_set = created["StackId"], cast(str, created["Id"])
+        while True:
+            described = self.cloudformation.describe_change_set(
+                ChangeSetName=change_set, StackName=self.stack_id
+            )
+            if described["Status"] == "CREATE_COMPLETE":
+                return change_set
+            if described["Status"] == "FAILED":
+                break
+            time.sleep(self.poll_seconds)
+        reason = described.get("StatusReason", "CloudFormation gave no reason")
+        if changes.asks_for_events(reason):
+            reason = changes.first_failure(self._refused(None, ChangeSetName=change_set), "") or reason
+        self._discard(change_set)
+        if operation == "UPDATE" and changes.means_no_changes(reason):
+            return None
+        raise StackError(f"CloudFormation does not take this change to {self.name}: {reason}")
+
+    def _changes(self, change_set: str) -> Iterator[dict[str, Any]]:
+        pages = self.cloudformation.get_paginator("describe_change_set")
+        for page in pages.paginate(ChangeSetName=change_set, StackName=self.stack_id):
+            yield from page["Changes"]
+
+    def _discard(self, change_set: str) -> None:
+        """Take a proposal back, and with it the empty stack that a first proposal makes."""
+        with suppress(ClientError):
+            self.cloudformation.delete_change_set(ChangeSetName=change_set, StackName=self.stack_id)
+            if self.is_new:
+                self.cloudformation.delete_stack(StackName=self.stack_id)
+
+    def _follow(self) -> None:
+        """Report events until the stack has come to rest; StackError when that is not where it should be."""
+        happened: list[dict[str, Any]] = []
+        while True:
+            # Asked before the events, so that those of the last moment are among them.
+            status = self.describe()["StackStatus"]
+            fresh = [*self._events()][::-1]
+            self.seen.update(event["EventId"] for event in fresh)
+            happened += fresh
+            for event in changes.worth_telling(fresh):
+                self.report(changes.progress_line(event))
+            if changes.is_finished(status):
+                return changes.verdict(self.name, status, self._explained(happened))
+            time.sleep(self.poll_seconds)
+
+    def _explained(self, happened: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """The events, led by those that the stack's own event only points to."""
+        if not any(changes.asks_for_events(event.get("ResourceStatusReason", "")) for event in happened):
+            return happened
+        return [*self._refused(happened[0]["Timestamp"], StackName=self.stack_id), *happened]
+
+    def _refused(self, since: datetime | None, **of: str) -> Sequence[Mapping[str, Any]]:
+        pages = self.cloudformation.get_paginator("describe_events")
+        found = [event for page in pages.paginate(**of) for event in page["OperationEvents"]]
+        return changes.refused_resources(found, since)
+
+    def _events(self) -> Iterator[dict[str, Any]]:
+        """The stack's events not seen yet, the latest first, as CloudFormation lists them."""
+        pages = self.cloudformation.get_paginator("describe_stack_events")
+        for page in pages.paginate(StackName=self.stack_id):
+            for event in page["StackEvents"]:
+                if event["EventId"] in self.seen:
+                    return
+                yield event
+
+
+@dataclass
+class _Store:
+    """The bucket that CloudFormation fetches code from: one per account and region, for every stack."""
+
+    s3: Any
+    account: str
+    bucket: str
+
+    @classmethod
+    def open(cls, session: boto3.Session, endpoint_url: str | None) -> _Store:
+        """The bucket, made now if there is none. It stays private: S3's own default, said once more."""
+        s3: Any = session.client("s3", endpoint_url=endpoint_url)
+        sts: Any = session.client("sts", endpoint_url=endpoint_url)
+        region = s3.meta.region_name
+        account = sts.get_caller_identity()["Account"]
+        store = cls(s3, account, f"personalize-api-deployments-{account}-{region}")
+        try:
+            s3.head_bucket(Bucket=store.bucket, ExpectedBucketOwner=account)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
+                raise
+            store._create(region)
+        return store
+
+    def _create(self, region: str) -> None:
+        # us-east-1 is the one region that may not be named here.
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        self.s3.create_bucket(Bucket=self.bucket, **where)
+        self.s3.put_public_access_block(
+            Bucket=self.bucket,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+
+    def put(self, content: bytes, prefix: str, suffix: str) -> tuple[str, str]:
+        """Upload under the hash of the content, unless it is there. Old ones stay: a roll-back needs them."""
+        key = f"{prefix}{hashlib.sha256(content).hexdigest()}{suffix}"
+        owner = {"Bucket": self.bucket, "ExpectedBucketOwner": self.account}
+        try:
+            self.s3.head_object(Key=key, **owner)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
+                raise
+            self.s3.put_object(Key=key, Body=content, **owner)
+        return self.bucket, key
+
+    def url(self, bucket: str, key: str) -> str:
+        return f"{self.s3.meta.endpoint_url}/{bucket}/{key}"

@@ -1,0 +1,365 @@
+"""The template that is really produced: what Chalice makes of the application, merged with ours.
+
+A promise of the stack is tested here and not in the files that go into it.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samtranslator.translator.transform import transform
+
+from chalicelib.config import VARIABLES
+from resources import bundle, changes, merge
+from resources.deploy import package
+
+ROOT = Path(__file__).parents[2]
+OUTPUTS = {
+    "RecommendationsUrl",
+    "HistoryUrl",
+    "ApiKeyConsoleUrl",
+    "ApiKeyId",
+    "EventsBucket",
+    "EventStreamName",
+    "QuarantineQueueUrl",
+}
+PARAMETERS = {"CampaignArn", "EventTrackerId", "EventsBucketName", "NotificationEmail", "ShardCount"}
+
+
+@pytest.fixture(scope="session")
+def template(packaged):
+    return merge.load(packaged.template_path.read_text())
+
+
+@pytest.fixture(scope="session")
+def resources(template):
+    return template["Resources"]
+
+
+@pytest.fixture(scope="session")
+def transformed(template):
+    """What CloudFormation works on: the template after the SAM transform, its code uploaded."""
+
+    class NoManagedPolicies:
+        def load(self):
+            return {}
+
+    uploaded = changes.with_code(template, "bucket", "key.zip")
+    return transform(json.loads(json.dumps(uploaded)), {}, NoManagedPolicies())
+
+
+@pytest.fixture(scope="session")
+def mapping(transformed):
+    mappings = of_type(transformed["Resources"], "AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 1
+    return next(iter(mappings.values()))["Properties"]
+
+
+def of_type(resources, kind):
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def statements(resources):
+    """(role, statement) of every policy of every role."""
+    for name, role in of_type(resources, "AWS::IAM::Role").items():
+        for policy in role["Properties"]["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+# --- The contract of the stack ------------------------------------------------------------------------------
+
+
+def test_the_promised_outputs_and_parameters_are_there(template):
+    assert set(template["Outputs"]) >= OUTPUTS
+    assert set(template["Parameters"]) >= PARAMETERS
+    required = {name for name, definition in template["Parameters"].items() if "Default" not in definition}
+    assert required == {"CampaignArn", "EventTrackerId"}
+
+
+def test_no_parameter_stands_for_a_resource_of_the_stack(template, transformed):
+    assert not set(template["Parameters"]) & set(transformed["Resources"])
+
+
+def test_the_urls_lead_to_the_routes(template):
+    for output, route in (("RecommendationsUrl", "recommendations"), ("HistoryUrl", "history")):
+        assert template["Outputs"][output]["Value"] == {
+            "Fn::Sub": "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${RestAPIapiStage}/"
+            + route
+        }
+        assert f"/{route}" in template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+
+
+def test_every_function_has_every_variable_and_those_of_the_stack_by_reference(resources):
+    for name in ("APIHandler", "DeliverEvents"):
+        variables = resources[name]["Properties"]["Environment"]["Variables"]
+        assert set(variables) == set(VARIABLES)
+        assert variables["CAMPAIGN_ARN"] == {"Ref": "CampaignArn"}
+        assert variables["TRACKING_ID"] == {"Ref": "EventTrackerId"}
+        assert variables["EVENT_STREAM_NAME"] == {"Ref": "EventStream"}
+        assert variables["QUARANTINE_QUEUE_URL"] == {"Ref": "QuarantineQueue"}
+        assert variables["EVENTS_BUCKET_NAME"] == {"Ref": "EventsBucket"}
+
+
+def test_no_endpoint_and_no_account_is_in_the_template(packaged):
+    text = packaged.template_path.read_text()
+    assert "AWS_ENDPOINT_URL" not in text
+    assert "127.0.0.1" not in text
+    # The example in the description of CampaignArn is the only account number.
+    assert set(re.findall(r"\b\d{12}\b", text)) <= {"111122223333"}
+
+
+# --- Delivery -----------------------------------------------------------------------------------------------
+
+
+def test_there_is_one_event_source_on_the_stream_of_the_stack(mapping):
+    assert mapping["EventSourceArn"] == {"Fn::Sub": "${EventStream.Arn}"}
+    assert mapping["FunctionName"] == {"Ref": "DeliverEvents"}
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_the_mapping_reads_failed_items_exactly_when_the_function_reports_them(template, mapping):
+    reported = mapping["FunctionResponseTypes"]["Fn::If"]
+    variables = template["Resources"]["DeliverEvents"]["Properties"]["Environment"]["Variables"]
+    told = variables["REPORT_BATCH_ITEM_FAILURES"]["Fn::If"]
+    assert reported == ["ReportsBatchItemFailures", ["ReportBatchItemFailures"], []]
+    assert told == ["ReportsBatchItemFailures", "true", "false"]
+    assert template["Conditions"]["ReportsBatchItemFailures"] == {
+        "Fn::Equals": [{"Ref": "ReportBatchItemFailures"}, "true"]
+    }
+    assert template["Parameters"]["ReportBatchItemFailures"]["Default"] == "true"
+
+
+def test_delivery_gives_up_a_day_before_the_stream_forgets(template, mapping):
+    age = mapping["MaximumRecordAgeInSeconds"]
+    retention = template["Parameters"]["StreamRetentionHours"]
+    assert age == 48 * 3600
+    assert mapping["MaximumRetryAttempts"] == -1
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert min(retention["Default"], retention["MinValue"]) * 3600 >= age + 24 * 3600
+
+
+def test_what_is_given_up_goes_whole_to_the_archive_which_the_function_may_write(resources, mapping):
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["EventsBucket", "Arn"]}
+    allowed = {
+        (action, json.dumps(resource))
+        for role, statement in statements(resources)
+        if role == "DeliverEventsRole"
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+    assert ("s3:PutObject", '{"Fn::Sub": "${EventsBucket.Arn}/aws/lambda/*"}') in allowed
+    assert ("s3:ListBucket", '{"Fn::GetAtt": ["EventsBucket", "Arn"]}') in allowed
+
+
+# --- Least privilege ----------------------------------------------------------------------------------------
+
+
+def test_only_put_events_is_allowed_on_everything(resources):
+    everything = [
+        (role, statement["Action"])
+        for role, statement in statements(resources)
+        if "*" in as_list(statement["Resource"])
+    ]
+    assert everything == [("DeliverEventsRole", ["personalize:PutEvents"])]
+
+
+def test_no_action_has_a_wildcard(resources):
+    assert not [a for _, statement in statements(resources) for a in as_list(statement["Action"]) if "*" in a]
+
+
+@pytest.mark.parametrize(
+    ("role", "file"),
+    [("ApiHandlerRole", "policy-api-handler.json"), ("DeliverEventsRole", "policy-deliver-events.json")],
+)
+def test_the_stack_allows_what_the_reviewed_policy_allows_on_its_own_resources(resources, role, file):
+    reviewed = json.loads((ROOT / ".chalice" / file).read_text())["Statement"]
+    [policy] = resources[role]["Properties"]["Policies"]
+    narrowed = policy["PolicyDocument"]["Statement"]
+
+    def without_resource(statement):
+        return {key: value for key, value in statement.items() if key != "Resource"}
+
+    assert [without_resource(s) for s in narrowed] == [without_resource(s) for s in reviewed]
+    for statement in narrowed:
+        if statement["Resource"] != "*":
+            assert "personalize-api-" not in json.dumps(statement["Resource"])
+
+
+def test_each_function_has_a_role_of_its_own(resources):
+    roles = {name: resources[name]["Properties"]["Role"] for name in ("APIHandler", "DeliverEvents")}
+    assert roles == {
+        "APIHandler": {"Fn::GetAtt": ["ApiHandlerRole", "Arn"]},
+        "DeliverEvents": {"Fn::GetAtt": ["DeliverEventsRole", "Arn"]},
+    }
+
+
+# --- What is kept, and how ----------------------------------------------------------------------------------
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_outlives_the_stack(resources):
+    bucket = resources["EventsBucket"]
+    properties = bucket["Properties"]
+    assert properties["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["LifecycleConfiguration"]["Rules"]
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert bucket["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("policy", ["EventsBucketPolicy", "QuarantineQueuePolicy", "AlarmTopicPolicy"])
+def test_plain_http_is_denied_to_everybody(resources, policy):
+    denied = [
+        statement
+        for statement in resources[policy]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Principal"] == "*"
+    ]
+    assert [statement["Condition"] for statement in denied] == [{"Bool": {"aws:SecureTransport": "false"}}]
+
+
+def test_stream_and_queue_are_encrypted(resources):
+    stream = resources["EventStream"]["Properties"]
+    queue = resources["QuarantineQueue"]["Properties"]
+    assert stream["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_every_log_group_has_a_retention_and_every_function_a_log_group(transformed):
+    groups = of_type(transformed["Resources"], "AWS::Logs::LogGroup")
+    assert {name: group["Properties"].get("RetentionInDays") for name, group in groups.items()} == {
+        "ApiHandlerLogGroup": 90,
+        "DeliverEventsLogGroup": 90,
+        "ArchiveLogGroup": 30,
+    }
+    named = {json.dumps(group["Properties"].get("LogGroupName")) for group in groups.values()}
+    for function in of_type(transformed["Resources"], "AWS::Lambda::Function"):
+        assert json.dumps({"Fn::Sub": f"/aws/lambda/${{{function}}}"}) in named
+
+
+def test_the_archive_has_one_line_per_event_by_day(resources):
+    archive = resources["Archive"]["Properties"]["ExtendedS3DestinationConfiguration"]
+    assert archive["Prefix"] == "events/dt=!{timestamp:yyyy-MM-dd}/"
+    assert archive["ErrorOutputPrefix"].startswith("events-failed/!{firehose:error-output-type}/")
+    assert archive["CompressionFormat"] == "GZIP"
+    # The record ends in a newline; a second one would be a blank line.
+    assert "ProcessingConfiguration" not in archive
+
+
+def test_the_table_reads_where_the_archive_writes_and_has_a_column_for_each_field(resources):
+    table = resources["EventsTable"]["Properties"]["TableInput"]
+    location = table["Parameters"]["storage.location.template"]
+    assert location == {"Fn::Sub": "s3://${EventsBucket}/events/dt=${!dt}/"}
+    schema = json.loads((ROOT / "chalicelib" / "contract" / "event.schema.json").read_text())
+    fields = {name.lower() for name in schema["properties"]} | {"receivedat"}
+    assert {column["Name"] for column in table["StorageDescriptor"]["Columns"]} == fields
+
+
+# --- The API ------------------------------------------------------------------------------------------------
+
+
+def test_every_route_but_the_preflights_needs_a_key_that_is_in_the_usage_plan(resources):
+    paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    for methods in paths.values():
+        for method, operation in methods.items():
+            assert (operation.get("security") == [{"api_key": []}]) == (method != "options")
+    plan = resources["UsagePlan"]["Properties"]
+    assert plan["ApiStages"] == [{"ApiId": {"Ref": "RestAPI"}, "Stage": {"Ref": "RestAPIapiStage"}}]
+    assert plan["Throttle"]["RateLimit"] == {"Ref": "ThrottleRateLimit"}
+    assert resources["UsagePlanKey"]["Properties"]["KeyId"] == {"Ref": "ApiKey"}
+
+
+@pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"])
+def test_the_gateways_own_errors_have_our_shape_and_can_be_read_by_a_page(resources, kind):
+    definition = resources["RestAPI"]["Properties"]["DefinitionBody"]
+    response = definition["x-amazon-apigateway-gateway-responses"][kind]
+    assert response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+    assert re.fullmatch(
+        r'\{"Code":"[$.\w]+","Message":\$context\.error\.messageString\}',
+        response["responseTemplates"]["application/json"],
+    )
+
+
+def test_every_alarm_tells_the_topic_and_takes_silence_for_health(resources):
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm")
+    assert set(alarms) == {
+        "ApiErrorsAlarm",
+        "ApiLatencyAlarm",
+        "ArchiveBehindAlarm",
+        "DeliveryBehindAlarm",
+        "DeliveryErrorsAlarm",
+        "QuarantineAlarm",
+    }
+    for alarm in alarms.values():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+
+
+# --- The file itself ----------------------------------------------------------------------------------------
+
+
+def test_the_template_has_no_yaml_alias(packaged):
+    """CloudFormation reads none, and Chalice's own template has one for the two roles."""
+    assert not re.search(r"(?m)[:-] [&*]\w+$", packaged.template_path.read_text())
+
+
+def test_the_template_is_small_enough_to_be_sent_without_s3(packaged, template):
+    body = json.dumps(changes.with_code(template, "b" * 63, "k" * 120), separators=(",", ":"))
+    assert len(body) < changes.INLINE_LIMIT
+
+
+def test_cfn_lint_finds_nothing_in_any_template(packaged):
+    alone = [ROOT / "resources" / name for name in ("pipeline.yaml", "access.yaml")]
+    program = "from cfnlint.runner import main; main()"
+    checked = subprocess.run(
+        [sys.executable, "-c", program, "--include-checks", "I", "--", packaged.template_path, *alone],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert (checked.returncode, checked.stdout) == (0, ""), checked.stderr
+
+
+def test_an_unchanged_project_is_not_packaged_again(packaged):
+    assert package("prod").reused
+
+
+def test_a_package_of_the_same_inputs_is_the_same_byte_for_byte(packaged, tmp_path):
+    shutil.copytree(bundle.BUILD / "wheels", tmp_path / "wheels")
+    again = package("prod", build_dir=tmp_path)
+    assert not again.reused
+    assert again.template_path.read_bytes() == packaged.template_path.read_bytes()
+    assert again.zip_path.read_bytes() == packaged.zip_path.read_bytes()
+
+
+def test_the_stages_differ_in_nothing_but_retention_and_the_tag(template):
+    dev = merge.load(package("dev").template_path.read_text())
+
+    def differences(one, other, path=()):
+        if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+            for key in one:
+                yield from differences(one[key], other[key], (*path, key))
+        elif one != other:
+            yield path[-1]
+
+    assert set(differences(dev, template)) == {"RetentionInDays", "aws-chalice"}
+
+
+def test_the_packaged_files_are_where_others_look_for_them(packaged):
+    assert packaged.template_path == bundle.ROOT / "build" / "prod" / "sam.yaml"
+    assert packaged.zip_path == bundle.ROOT / "build" / "prod" / "deployment.zip"

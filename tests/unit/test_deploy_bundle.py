@@ -1,0 +1,130 @@
+"""When a package is made anew, and what may be in it. Chalice itself runs in tests/functional."""
+
+import json
+import os
+import shutil
+import zipfile
+
+import boto3
+import pytest
+
+from local import personalize
+from resources import bundle, deploy
+from resources.errors import AwsError, PackagingError, StackError, in_sentences
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The files that decide what a package holds, and some that do not."""
+    for name in ("app.py", "chalicelib", ".chalice", "requirements.txt", "resources"):
+        source = bundle.ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        copy(source, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "app.py",
+        "requirements.txt",
+        "chalicelib/contract/openapi.json",
+        ".chalice/config.json",
+        ".chalice/policy-api-handler.json",
+        "resources/access.yaml",
+        "resources/merge.py",
+    ],
+)
+def test_a_changed_input_makes_a_new_package(project, name):
+    before = bundle.fingerprint(project, "us-east-1")
+    with (project / name).open("a") as file:
+        file.write(" ")
+    assert bundle.fingerprint(project, "us-east-1") != before
+
+
+def test_a_renamed_module_makes_a_new_package(project):
+    before = bundle.fingerprint(project, "us-east-1")
+    (project / "chalicelib" / "errors.py").rename(project / "chalicelib" / "mistakes.py")
+    assert bundle.fingerprint(project, "us-east-1") != before
+
+
+@pytest.mark.parametrize("name", ["README.md", "chalicelib/__pycache__/x.pyc", "resources/deploy.py"])
+def test_nothing_else_makes_a_new_package(project, name):
+    before = bundle.fingerprint(project, "us-east-1")
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_text("changed")
+    os.utime(project / "app.py", (0, 0))
+    assert bundle.fingerprint(project, "us-east-1") == before
+
+
+def write(path, entries):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return path
+
+
+def test_equal_content_makes_an_equal_zip(tmp_path):
+    one = write(tmp_path / "one.zip", [("b.py", "b"), ("a.py", "a")])
+    other = write(
+        tmp_path / "other.zip", [(zipfile.ZipInfo("a.py", (2020, 1, 1, 0, 0, 0)), "a"), ("b.py", "b")]
+    )
+    bundle.write_zip(one, tmp_path / "first.zip")
+    bundle.write_zip(other, tmp_path / "second.zip")
+    assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["numpy/core.cpython-311-x86_64-linux-gnu.so", "a.pyd", "chalicelib/a.pyc"])
+def test_a_compiled_file_is_refused_by_name(tmp_path, name):
+    source = write(tmp_path / "source.zip", [("app.py", ""), (name, "")])
+    with pytest.raises(PackagingError, match=name):
+        bundle.write_zip(source, tmp_path / "target.zip")
+
+
+def test_a_stage_that_is_not_configured_is_named_beside_those_that_are(project, tmp_path):
+    with pytest.raises(PackagingError, match=r"There is no stage 'staging'.* has dev, local, prod\."):
+        bundle.package("staging", project_dir=project, build_dir=tmp_path / "build")
+
+
+def test_a_broken_configuration_is_named(project, tmp_path):
+    (project / ".chalice" / "config.json").write_text("{")
+    with pytest.raises(PackagingError, match=r"\.chalice/config\.json cannot be read"):
+        bundle.package("dev", project_dir=project, build_dir=tmp_path / "build")
+
+
+def test_parameters_may_hold_an_equals_sign():
+    assert deploy.parse_parameters(["A=1", "B=x=y", "C="]) == {"A": "1", "B": "x=y", "C": ""}
+
+
+@pytest.mark.parametrize("item", ["A", "=1"])
+def test_a_parameter_without_name_or_value_is_refused(item):
+    with pytest.raises(StackError, match="NAME=VALUE"):
+        deploy.parse_parameters([item])
+
+
+def test_an_error_is_one_sentence_on_stderr_and_exit_status_1(capsys):
+    assert deploy.main(["package", "--stage", "nowhere"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("There is no stage 'nowhere'")
+
+
+def test_an_unknown_profile_is_a_sentence(capsys):
+    assert deploy.main(["stack", "--profile", "nobody"]) == 1
+    assert "list-profiles" in capsys.readouterr().err
+
+
+def test_the_credentials_of_the_machine_are_asked_for_in_a_sentence(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    with pytest.raises(AwsError, match="No AWS credentials were found"), in_sentences():
+        boto3.Session(region_name="us-east-1").client("sts").get_caller_identity()
+
+
+def test_the_local_stage_names_what_the_local_stack_makes():
+    config = json.loads((bundle.ROOT / ".chalice" / "config.json").read_text())
+    variables = config["stages"]["local"]["environment_variables"]
+    assert variables["CAMPAIGN_ARN"] == personalize.CAMPAIGN_ARN
+    assert variables["TRACKING_ID"] == personalize.TRACKING_ID
+    assert variables["EVENT_STREAM_NAME"] == "personalize-api-local-events"
