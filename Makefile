@@ -1,0 +1,56 @@
+# Everything a person does with this project. 'make help' lists it.
+
+# The first Python on this machine that works and is new enough; name another with PYTHON=...
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+STAGE ?= dev
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint check format package deploy-stack clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own data, PORT=4566)
+	@exec $(BIN)/python -m local.stack $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT))
+
+test: $(INSTALLED) ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Format, lint, types, and cfn-lint on the merged template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python resources/deploy.py package --stage prod
+	$(BIN)/cfn-lint build/prod/sam.yaml resources/pipeline.yaml resources/access.yaml
+
+check: lint test ## Everything that CI runs
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+package: $(INSTALLED) ## Write build/STAGE/sam.yaml and deployment.zip (STAGE=dev)
+	$(BIN)/python resources/deploy.py package --stage $(STAGE)
+
+deploy-stack: $(INSTALLED) ## Deploy everything as one CloudFormation stack (STAGE=dev)
+	$(BIN)/python resources/deploy.py stack --stage $(STAGE) $(ARGS)
+
+clean: ## Remove what was built, installed and remembered
+	rm -rf $(VENV) .local build
+
+# Written last, so an interrupted installation is done again; untouched until a requirement changes.
+$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
+ifeq ($(PYTHON),)
+	@echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and none was found on the PATH." >&2
+	@echo "Install one, or name it: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11" >&2
+	@exit 1
+endif
+	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (about two minutes, only this once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(INSTALLED)

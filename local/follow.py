@@ -1,0 +1,102 @@
+"""The functions' JSON log lines as one readable line each, as they appear.
+
+Pure but for follow(): what a line looks like is decided in to_line().
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+POLL_SECONDS = 0.25
+OVERLAP_MILLISECONDS = 1000
+ROUTES = {"Recommendations": "POST /recommendations", "History": "POST /history"}
+
+
+def to_line(logged: str) -> str | None:
+    """``200 POST /recommendations 12 ms`` for a line of chalicelib.observability; None for noise.
+
+    What is no line of ours is shown as it is: it is what somebody looks for when something broke.
+    """
+    try:
+        entry = json.loads(logged)
+    except ValueError:
+        text = logged.strip()
+        return None if not text or text.startswith(("START ", "END ", "REPORT ")) else text
+    if not isinstance(entry, dict):
+        return logged.strip()
+    message = entry.get("message")
+    if message in ROUTES:
+        return _request(ROUTES[message], entry, _number(entry, f"{message}Duration"))
+    if message == "Delivery":
+        return _delivery(entry, _number(entry, "DeliveryDuration"))
+    return logged.strip()
+
+
+def _request(route: str, entry: Mapping[str, Any], milliseconds: float) -> str:
+    parts = [f"{entry.get('status')}  {route:<22} {milliseconds:6.0f} ms"]
+    if "Accepted" in entry:
+        parts.append(_counted(entry, "Accepted", "Rejected"))
+    if entry.get("reason"):
+        parts.append(str(entry["reason"]))
+    return "  ".join(part for part in parts if part)
+
+
+def _delivery(entry: Mapping[str, Any], milliseconds: float) -> str:
+    calls = int(_number(entry, "PutEventsCalls"))
+    parts = [
+        f"---  {'delivery':<22} {milliseconds:6.0f} ms",
+        _counted(entry, "Delivered", "Quarantined", "Deferred"),
+        f"in {calls} call{'' if calls == 1 else 's'}",
+    ]
+    parts += [f"{reason} ({count})" for reason, count in (entry.get("reasons") or {}).items()]
+    return "  ".join(part for part in parts if part)
+
+
+def _counted(entry: Mapping[str, Any], *names: str) -> str:
+    counts = [(int(_number(entry, name)), name.lower()) for name in names]
+    return ", ".join(f"{count} {name}" for count, name in counts if count)
+
+
+def _number(entry: Mapping[str, Any], name: str) -> float:
+    """EMF writes a metric as a number or as a list of numbers."""
+    value = entry.get(name, 0)
+    return float(sum(value)) if isinstance(value, list) else float(value)
+
+
+def follow(logs: BaseClient, groups: list[str], show: Callable[[str], None], stop: threading.Event) -> None:
+    """Show what the log groups get from now on, oldest first, until ``stop`` is set."""
+    started = int(time.time() * 1000)
+    since = dict.fromkeys(groups, started)
+    # Every look goes back a little, for lines that were written late, and so meets lines shown before. They
+    # are known by time and text: the emulator gives them no eventId.
+    seen: set[tuple[int, str]] = set()
+    while not stop.wait(POLL_SECONDS):
+        lines = {(at, text) for group in groups for at, text in _lines(logs, group, since) if at >= started}
+        for at, text in sorted(lines - seen):
+            line = to_line(text)
+            if line is not None:
+                show(f"{time.strftime('%H:%M:%S', time.localtime(at / 1000))}  {line}")
+        seen = lines
+
+
+def _lines(logs: Any, group: str, since: dict[str, int]) -> Iterator[tuple[int, str]]:
+    """Time and text of the lines of one group; moves ``since`` to the latest, so that each look is short."""
+    try:
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group, startTime=since[group] - OVERLAP_MILLISECONDS
+        )
+        for event in (event for page in pages for event in page["events"]):
+            since[group] = max(since[group], event["timestamp"])
+            yield event["timestamp"], event["message"]
+    except (ClientError, BotoCoreError):
+        # The group appears with the function's first line, and the emulator may be stopping: look again.
+        return

@@ -1,0 +1,256 @@
+"""`make run`: the whole system on this machine, from one command until Ctrl-C.
+
+Starts the Personalize engine and MiniStack on 127.0.0.1, deploys the packaged template to it with the program
+that deploys to AWS, leaves .local/stack.json for scripts, and follows the log. State is kept in .local: the
+next run finds the same API key, archive and events. Tests start the same stack with running_stack().
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import boto3
+
+from local import catalogue
+from local.emulator import EmulatorError, running_emulator
+from local.follow import follow
+from local.gateway import mend_api
+from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
+from local.personalize.process import EngineProcess, EngineProcessError, running_engine
+from resources.deploy import DeployError, deploy_stack, package
+
+PROJECT = Path(__file__).parent.parent
+HOME = PROJECT / ".local"
+STACK_NAME = "personalize-api-local"
+STAGE = "dev"
+"""Of .chalice/config.json. Not its stage 'local': that one is for `chalice local` and names endpoints."""
+EMULATOR_PORT = 4566
+ENGINE_PORT = 4567
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+
+
+class StackError(Exception):
+    """The stack could not be started; the sentence says what to do."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What .local/stack.json holds. Others read these names; DESIGN, section 6."""
+
+    apiUrl: str
+    apiKey: str
+    consoleUrl: str
+    awsEndpointUrl: str
+    personalizeUrl: str
+    bucket: str
+    streamName: str
+    quarantineQueueUrl: str
+    campaignArn: str
+    trackingId: str
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started stack: its coordinates, the session that reaches its AWS services, and the engine itself."""
+
+    stack: Stack
+    session: boto3.Session
+    engine: EngineProcess
+
+    def client(self, service: str) -> Any:
+        make: Any = self.session.client
+        return make(service, endpoint_url=self.stack.awsEndpointUrl)
+
+
+@contextmanager
+def running_stack(
+    home: Path,
+    *,
+    data: Path = catalogue.FOLDER,
+    emulator_port: int = 0,
+    engine_port: int = 0,
+    report: Callable[[str], None] = lambda line: None,
+) -> Iterator[Running]:
+    """Start everything below ``home``, deploy, and stop it all at the end. Port 0 takes a free one."""
+    home.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(_only_one(home / "lock"))
+        built = package(STAGE, report=report)
+        report(f"Starting the Personalize engine with {data}")
+        engine = stack.enter_context(
+            running_engine(
+                data=data, database=_database(home, data), port=engine_port, output=home / "engine.log"
+            )
+        )
+        report("Starting MiniStack")
+        emulator = stack.enter_context(
+            running_emulator(
+                port=emulator_port,
+                environment={
+                    **CREDENTIALS,
+                    "AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME": engine.url,
+                    "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS": engine.url,
+                },
+                state_dir=home / "emulator",
+            )
+        )
+        session = boto3.Session("test", "test", region_name=REGION)
+        report("Deploying the packaged template")
+        outputs = deploy_stack(
+            built,
+            STACK_NAME,
+            {
+                "CampaignArn": CAMPAIGN_ARN,
+                "EventTrackerId": TRACKING_ID,
+                # The emulator's event source ignores FunctionResponseTypes, so failures have to be raised.
+                "ReportBatchItemFailures": "false",
+            },
+            session,
+            lambda line: None,
+            endpoint_url=emulator.url,
+            poll_seconds=0.1,
+        )
+        mend_api(session.client("apigateway", endpoint_url=emulator.url), outputs["RestAPIId"], built)
+        running = Running(_coordinates(outputs, session, emulator.url, engine.url), session, engine)
+        (home / "stack.json").write_text(json.dumps(asdict(running.stack), indent=2) + "\n")
+        stack.callback((home / "stack.json").unlink, missing_ok=True)
+        yield running
+
+
+def _coordinates(outputs: dict[str, str], session: boto3.Session, aws_url: str, engine_url: str) -> Stack:
+    gateway: Any = session.client("apigateway", endpoint_url=aws_url)
+    key = gateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
+    # On AWS the URL is an output; the emulator answers for every API under its own address.
+    return Stack(
+        apiUrl=f"{aws_url}/_aws/execute-api/{outputs['RestAPIId']}/{_stage_of(outputs)}",
+        apiKey=key["value"],
+        consoleUrl=f"{engine_url}/_engine/stats",
+        awsEndpointUrl=aws_url,
+        personalizeUrl=engine_url,
+        bucket=outputs["EventsBucket"],
+        streamName=outputs["EventStreamName"],
+        quarantineQueueUrl=outputs["QuarantineQueueUrl"],
+        campaignArn=CAMPAIGN_ARN,
+        trackingId=TRACKING_ID,
+    )
+
+
+def _stage_of(outputs: dict[str, str]) -> str:
+    """The API's stage: ``https://host/STAGE/recommendations``."""
+    return outputs["RecommendationsUrl"].rsplit("/", 2)[1]
+
+
+@contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    """Hold the lock of a home folder. It goes with the process, however that ends."""
+    with lock.open("a+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StackError(
+                "The local stack is already running. Use that one (.local/stack.json tells where it is), "
+                "or stop it first with Ctrl-C in its terminal."
+            ) from error
+        yield
+
+
+def _database(home: Path, data: Path) -> Path:
+    """Events belong to a catalogue, so every data folder has a database of its own."""
+    return home / f"events-{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]}.sqlite"
+
+
+def welcome(stack: Stack) -> str:
+    """What the person at the terminal needs: where it is, the key, and lines that work when pasted."""
+    headers = f"-H 'x-api-key: {stack.apiKey}' -H 'content-type: application/json'"
+
+    def curl(route: str, body: dict[str, Any]) -> str:
+        return f"curl -sw '\\n' {stack.apiUrl}/{route} {headers} \\\n  -d '{json.dumps(body)}'"
+
+    ask = {"userId": "ann", "numResults": 5}
+    events = [
+        {"UserId": "ann", "SessionId": "s1", "EventType": "read", "Event": {"itemId": item}}
+        for item in ("frankenstein", "dracula", "the-turn-of-the-screw")
+    ]
+    return f"""
+Ready.
+  API      {stack.apiUrl}
+  API key  {stack.apiKey}
+
+Ask what a new reader might like, tell what she read, and ask again:
+
+{curl("recommendations", ask)}
+
+{curl("history", {"Events": events})}
+
+sleep 2; {curl("recommendations", ask)}
+
+The archive is in the bucket {stack.bucket}; engine counters: {stack.consoleUrl}
+Ctrl-C stops everything. Requests and deliveries, as they happen:
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until Ctrl-C or SIGTERM. Exit status 0 when stopped, 1 when it could not start."""
+    options = _options().parse_args(arguments)
+    stop = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # The first asks to stop; another one while stopping must not leave processes behind.
+        if not stop.is_set():
+            stop.set()
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with running_stack(
+            options.home,
+            data=options.data,
+            emulator_port=options.port,
+            engine_port=options.engine_port,
+            report=lambda line: print(line, flush=True),
+        ) as running:
+            print(welcome(running.stack), flush=True)
+            follow(running.client("logs"), _log_groups(running), lambda line: print(line, flush=True), stop)
+    except KeyboardInterrupt:
+        print(f"\nStopped. Events, archive and API key are kept in {options.home.name} for the next run.")
+    except (StackError, EngineProcessError, EmulatorError, DeployError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make run", description="Run the whole system on this machine.")
+    parser.add_argument("--data", type=Path, default=catalogue.FOLDER, help="folder with interactions.csv")
+    parser.add_argument("--home", type=Path, default=HOME, help="folder that keeps the state")
+    parser.add_argument(
+        "--port", type=int, default=EMULATOR_PORT, help="port of the API and the AWS services"
+    )
+    parser.add_argument("--engine-port", type=int, default=ENGINE_PORT, help="port of the Personalize engine")
+    return parser
+
+
+def _log_groups(running: Running) -> list[str]:
+    functions = running.client("cloudformation").list_stack_resources(StackName=STACK_NAME)
+    return [
+        f"/aws/lambda/{resource['PhysicalResourceId']}"
+        for resource in functions["StackResourceSummaries"]
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""`make run` as a person meets it at the terminal."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal:
+    """A started program and what it has printed so far."""
+
+    def __init__(self, home, *arguments):
+        self.home = home
+        self.lines = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local.stack", "--home", home, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self.reader.start()
+
+    @property
+    def text(self):
+        return "".join(self.lines)
+
+    @property
+    def stack(self):
+        return json.loads((self.home / "stack.json").read_text())
+
+    def interrupt(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.end()
+
+    def end(self):
+        status = self.process.wait(60)
+        self.reader.join(10)
+        self.process.stdout.close()
+        return status
+
+
+@pytest.fixture
+def run(tmp_path):
+    """``run(*arguments)`` starts the program with a home of its own; what still runs at the end is ended."""
+    started = []
+
+    def start(*arguments, home=tmp_path / "home"):
+        started.append(Terminal(home, *arguments))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        if terminal.process.poll() is None:
+            terminal.interrupt()
+
+
+@pytest.fixture
+def ports():
+    with socket.socket() as one, socket.socket() as two:
+        for probe in (one, two):
+            probe.bind(("127.0.0.1", 0))
+        return [
+            "--port", str(one.getsockname()[1]), "--engine-port", str(two.getsockname()[1])
+        ]  # fmt: skip
+
+
+def ready(terminal):
+    assert terminal.process.poll() is None, terminal.text
+    return "as they happen" in terminal.text
+
+
+def listening(url):
+    with socket.socket() as probe:
+        host, port = re.fullmatch(r"http://([\d.]+):(\d+)", url).groups()
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def test_the_printed_lines_work_when_pasted_and_the_next_run_remembers(run, ports, eventually):
+    first = run(*ports)
+    eventually(lambda: ready(first), 90)
+    lines = re.findall(r"^(?:sleep 2; )?curl .*\\\n.*$", first.text, re.MULTILINE)
+    before, told, after = (json.loads(_paste(line)) for line in lines)
+    assert told["Accepted"] == 3
+    assert before["itemList"] != after["itemList"]
+    eventually(lambda: re.search(r"200  POST /recommendations", first.text))
+    eventually(lambda: re.search(r"202  POST /history .* 3 accepted", first.text))
+    eventually(lambda: re.search(r"---  delivery .* 3 delivered  in 1 call\n", first.text))
+    stack = first.stack
+
+    second = run(*ports)
+    assert second.end() == 1
+    assert "already running" in second.text
+
+    assert first.interrupt() == 0
+    assert "Stopped." in first.text
+    assert not (first.home / "stack.json").exists()
+    assert not listening(stack["awsEndpointUrl"])
+    assert not listening(stack["personalizeUrl"])
+
+    third = run(*ports)
+    eventually(lambda: ready(third), 90)
+    assert third.stack == stack
+    assert json.loads(_paste(lines[0]))["itemList"] == after["itemList"]
+    assert third.interrupt(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("option", ["--port", "--engine-port"])
+def test_a_taken_port_is_named(run, ports, option):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ports[ports.index(option) + 1] = port
+        terminal = run(*ports)
+        assert terminal.end() == 1
+    assert port in terminal.text
+    assert "Traceback" not in terminal.text
+
+
+def test_an_interruption_while_starting_leaves_nothing_running(run, ports, eventually):
+    terminal = run(*ports)
+    eventually(lambda: "Starting MiniStack" in terminal.text, 60)
+    assert terminal.interrupt() == 0
+    assert "Traceback" not in terminal.text
+    assert not any(listening(f"http://127.0.0.1:{ports[n]}") for n in (1, 3))
+
+
+def test_a_folder_without_interactions_is_explained(run, ports, tmp_path):
+    terminal = run(*ports, "--data", str(tmp_path))
+    assert terminal.end() == 1
+    assert "interactions.csv" in terminal.text
+    assert "Traceback" not in terminal.text
+
+
+def _paste(line):
+    return subprocess.run(
+        line, shell=True, check=True, capture_output=True, text=True, timeout=30, env=dict(os.environ)
+    ).stdout

@@ -1,0 +1,51 @@
+"""Log lines as the person at `make run` reads them."""
+
+import json
+
+import pytest
+
+from chalicelib import observability
+from local.follow import to_line
+
+
+def emitted(capsys, message, counts, **fields):
+    observability.emit(message, counts, milliseconds=12.3, **fields)
+    return capsys.readouterr().out
+
+
+def test_a_request_is_its_status_route_and_time(capsys):
+    line = to_line(emitted(capsys, "Recommendations", {"Status2xx": 1}, status=200, requestId="r"))
+    assert line.split() == ["200", "POST", "/recommendations", "12", "ms"]
+
+
+def test_a_batch_says_how_many_were_accepted_and_rejected(capsys):
+    counts = {"Accepted": 3, "Rejected": 1}
+    assert to_line(emitted(capsys, "History", counts, status=202)).endswith("3 accepted, 1 rejected")
+
+
+def test_a_failure_says_why(capsys):
+    line = to_line(emitted(capsys, "History", {"Accepted": 0}, status=503, reason="UnavailableError: gone"))
+    assert line.endswith("UnavailableError: gone")
+
+
+def test_a_delivery_says_what_became_of_the_records(capsys):
+    counts = {"Delivered": 9, "Quarantined": 1, "Deferred": 2, "PutEventsCalls": 1, "OldestEventAge": 1.0}
+    line = to_line(emitted(capsys, "Delivery", counts, reasons={"Personalize is throttling.": 2}))
+    assert "9 delivered, 1 quarantined, 2 deferred  in 1 call" in line
+    assert line.endswith("Personalize is throttling. (2)")
+
+
+@pytest.mark.parametrize("noise", ["", "\n", "START RequestId: 1", "END RequestId: 1", "REPORT RequestId: 1"])
+def test_the_platforms_own_lines_are_left_out(noise):
+    assert to_line(noise) is None
+
+
+@pytest.mark.parametrize("logged", ["Traceback (most recent call last):", "[1, 2]", '{"message": "other"}'])
+def test_what_is_no_line_of_ours_is_shown_as_it_is(logged):
+    assert to_line(logged + "\n") == logged
+
+
+def test_an_error_line_of_the_logger_is_shown():
+    assert "KeyError" in to_line(
+        json.dumps({"level": "ERROR", "message": "Unexpected error", "error": "KeyError"})
+    )
