@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import quarantine
@@ -27,6 +28,7 @@ from chalicelib.errors import (
     UnavailableError,
     from_botocore,
 )
+from chalicelib.packing import pack
 from chalicelib.quarantine import Quarantine, Reject
 
 if TYPE_CHECKING:
@@ -64,16 +66,24 @@ class Parcel:
 
 
 @dataclass(frozen=True)
-class Session:
-    """The calls of one session, in stream order; each holds at most MAX_EVENTS_PER_CALL parcels."""
+class Call:
+    """One PutEvents: at most MAX_EVENTS_PER_CALL parcels of one user (None while anonymous) and session."""
 
     user_id: str | None
     session_id: str
-    calls: list[list[Parcel]]
+    parcels: list[Parcel]
+
+
+@dataclass(frozen=True)
+class Session:
+    """The calls of one session, in stream order. A visitor who signs in midway starts a new call."""
+
+    session_id: str
+    calls: list[Call]
 
     @property
     def parcels(self) -> list[Parcel]:
-        return [parcel for call in self.calls for parcel in call]
+        return [parcel for call in self.calls for parcel in call.parcels]
 
 
 @dataclass(frozen=True)
@@ -128,8 +138,8 @@ def arrivals(kinesis_event: Mapping[str, Any]) -> list[Arrival]:
 
 
 def plan(batch: Sequence[Arrival]) -> Plan:
-    """Group by user and session in stream order, and pack each group into the fewest calls."""
-    groups: dict[tuple[str | None, str], dict[object, Parcel]] = {}
+    """Group by session, and pack each into the fewest calls that keep its order."""
+    groups: dict[str, dict[object, Parcel]] = {}
     rejects: list[tuple[Arrival, Reject]] = []
     for arrival in batch:
         try:
@@ -137,13 +147,13 @@ def plan(batch: Sequence[Arrival]) -> Plan:
         except InvalidRequestError as error:
             rejects.append((arrival, _reject(arrival, quarantine.UNREADABLE, error)))
             continue
-        group = groups.setdefault(event.session, {})
+        group = groups.setdefault(event.session_id, {})
         # The same bytes with the same id are one event. The same id with other content is not ours to
         # judge: Personalize keeps the first.
         group.setdefault((event.event_id, arrival.data), Parcel(event, [])).arrivals.append(arrival)
     sessions = [
-        Session(user_id, session_id, list(_chunks(list(parcels.values()))))
-        for (user_id, session_id), parcels in groups.items()
+        Session(session_id, list(_calls(session_id, parcels.values())))
+        for session_id, parcels in groups.items()
     ]
     # A long session is a chain of calls; started last, it would run on alone after all the others.
     sessions.sort(key=lambda session: len(session.calls), reverse=True)
@@ -162,16 +172,25 @@ def deliver(
 ) -> Outcome:
     """Deliver a batch: a session's calls in order, up to ``concurrency`` sessions at once."""
     work = plan(batch)
-    courier = _Courier(tracking_id, client, seconds_left)
-    sent = courier.deliver(work.sessions, concurrency)
-    outcome = Outcome(delivered=sent.delivered, deferred=sent.deferred, calls=sent.calls)
-    rejects = [*work.rejects, *sent.rejects]
-    failures = quarantine.put([reject for _, reject in rejects], quarantine_to, now=now())
-    for (arrival, _), failure in zip(rejects, failures, strict=True):
-        if failure is None:
-            outcome.quarantined.append(arrival)
-        else:
-            outcome.deferred.append((arrival, failure))
+    outcome = Outcome()
+
+    def put_aside(rejects: Sequence[tuple[Arrival, Reject]]) -> None:
+        failures = quarantine.put(
+            [reject for _, reject in rejects], quarantine_to, now=now(), seconds_left=seconds_left
+        )
+        for (arrival, _), failure in zip(rejects, failures, strict=True):
+            if failure is None:
+                outcome.quarantined.append(arrival)
+            else:
+                outcome.deferred.append((arrival, failure))
+
+    # Before the delivery, so that a slow Personalize cannot keep known poison in the stream for ever.
+    put_aside(work.rejects)
+    sent = _Courier(tracking_id, client, seconds_left).deliver(work.sessions, concurrency)
+    outcome.delivered += sent.delivered
+    outcome.deferred += sent.deferred
+    outcome.calls = sent.calls
+    put_aside(sent.rejects)
     return outcome
 
 
@@ -232,47 +251,50 @@ class _Courier:
         """A session's calls in order. The first that fails defers the rest: order comes before speed."""
         sent = _Sent()
         for position, call in enumerate(session.calls):
-            failure = self._deliver_call(session, call, sent)
+            failure = self._deliver_call(call, sent)
             if failure is not None:
-                sent.defer([parcel for later in session.calls[position + 1 :] for parcel in later], failure)
+                later = [parcel for later in session.calls[position + 1 :] for parcel in later.parcels]
+                sent.defer(later, failure)
                 break
         return sent
 
-    def _deliver_call(
-        self, session: Session, parcels: list[Parcel], sent: _Sent
-    ) -> PersonalizeApiError | None:
+    def _deliver_call(self, call: Call, sent: _Sent) -> PersonalizeApiError | None:
         """One PutEvents; when Personalize refuses it, its halves in order, until the guilty stand alone."""
-        failure = self._put_events(session, parcels, sent)
+        failure = self._put_events(call, sent)
         if failure is None:
-            sent.delivered += [arrival for parcel in parcels for arrival in parcel.arrivals]
+            sent.delivered += [arrival for parcel in call.parcels for arrival in parcel.arrivals]
             return None
         if not isinstance(failure, InvalidRequestError):
-            sent.defer(parcels, failure)
+            sent.defer(call.parcels, failure)
             return failure
-        if len(parcels) == 1:
+        if len(call.parcels) == 1:
             sent.rejects += [
-                (arrival, _reject(arrival, quarantine.REFUSED, failure)) for arrival in parcels[0].arrivals
+                (arrival, _reject(arrival, quarantine.REFUSED, failure))
+                for arrival in call.parcels[0].arrivals
             ]
             return None
-        middle = len(parcels) // 2
-        first_failure = self._deliver_call(session, parcels[:middle], sent)
+        middle = len(call.parcels) // 2
+        first, second = (
+            replace(call, parcels=half) for half in (call.parcels[:middle], call.parcels[middle:])
+        )
+        first_failure = self._deliver_call(first, sent)
         if first_failure is not None:
-            sent.defer(parcels[middle:], first_failure)
+            sent.defer(second.parcels, first_failure)
             return first_failure
-        return self._deliver_call(session, parcels[middle:], sent)
+        return self._deliver_call(second, sent)
 
-    def _put_events(self, session: Session, parcels: list[Parcel], sent: _Sent) -> PersonalizeApiError | None:
+    def _put_events(self, call: Call, sent: _Sent) -> PersonalizeApiError | None:
         if self._halted.is_set():
             return UnavailableError("Delivery was stopped before this call.")
         if self._seconds_left() < RESERVE:
             return UnavailableError("Too little time was left to call Personalize.")
-        user = {} if session.user_id is None else {"userId": session.user_id}
+        user = {} if call.user_id is None else {"userId": call.user_id}
         sent.calls += 1
         try:
             self._client.put_events(
                 trackingId=self._tracking_id,
-                sessionId=session.session_id,
-                eventList=[parcel.event.entry for parcel in parcels],
+                sessionId=call.session_id,
+                eventList=[parcel.event.entry for parcel in call.parcels],
                 **user,
             )
         except AwsError as error:
@@ -284,9 +306,11 @@ class _Courier:
         return None
 
 
-def _chunks(parcels: list[Parcel]) -> Iterator[list[Parcel]]:
-    for start in range(0, len(parcels), MAX_EVENTS_PER_CALL):
-        yield parcels[start : start + MAX_EVENTS_PER_CALL]
+def _calls(session_id: str, parcels: Iterable[Parcel]) -> Iterator[Call]:
+    """Runs of events of one user, cut into calls. PutEvents takes one user, and the order has to hold."""
+    for user_id, run in groupby(parcels, lambda parcel: parcel.event.user_id):
+        for chunk in pack(run, lambda parcel: 0, max_items=MAX_EVENTS_PER_CALL, max_bytes=0):
+            yield Call(user_id, session_id, chunk)
 
 
 def _reject(arrival: Arrival, reason: str, error: InvalidRequestError) -> Reject:

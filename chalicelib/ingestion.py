@@ -93,7 +93,7 @@ def put(accepted: Sequence[Event], stream: Stream) -> list[PersonalizeApiError |
     with jittered pauses, while PATIENCE and the request's time last.
     """
     errors: list[PersonalizeApiError | None] = [None] * len(accepted)
-    records = [(event.record, event.session[1]) for event in accepted]
+    records = [(event.record, event.session_id) for event in accepted]
     sizes = [len(data) + len(key.encode()) for data, key in records]
     entries: list[PutRecordsRequestEntryTypeDef] = [
         {"Data": data, "PartitionKey": key} for data, key in records

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ MAX_MESSAGE_BYTES = 256 * 1024
 """Of a message and of a batch of them. SQS takes 1 MiB today, 256 KiB where the account is older
 (API_SendMessageBatch); a record above the smaller limit goes to the bucket, which is right for both."""
 MAX_MESSAGES_PER_CALL = 10
+MAX_ERROR_CHARACTERS = 1000
+SLOWEST_CALL = 5.0
+"""Seconds that one call can take with the time-outs and retries of clients.sqs."""
 
 UNREADABLE = "unreadable"
 REFUSED = "refused"
@@ -48,29 +51,58 @@ class Quarantine:
 
 
 def put(
-    rejects: Sequence[Reject], quarantine: Quarantine, *, now: datetime
+    rejects: Sequence[Reject],
+    quarantine: Quarantine,
+    *,
+    now: datetime,
+    seconds_left: Callable[[], float],
 ) -> list[PersonalizeApiError | None]:
-    """Store every reject; for each, None or why it is not stored (it then has to be delivered again)."""
-    errors: list[PersonalizeApiError | None] = [None] * len(rejects)
-    bodies: list[str] = []
-    for index, reject in enumerate(rejects):
-        body = to_message(reject, now=now)
-        if len(body) > MAX_MESSAGE_BYTES:
-            try:
-                body = _point_to(_store(reject, quarantine), reject, now)
-            except PersonalizeApiError as error:
-                errors[index] = error
-        bodies.append(body)
-    stored = [index for index, error in enumerate(errors) if error is None]
+    """Store every reject; for each, None or why it is not stored (it then has to be delivered again).
+
+    No call is started in the last SLOWEST_CALL seconds, nor after one that failed: a queue that is down must
+    not cost the other records of the batch their time.
+    """
+    failures: dict[int, PersonalizeApiError] = {}
+    halt: PersonalizeApiError | None = None
     for call in pack(
-        stored,
-        lambda index: len(bodies[index]),
+        [(index, to_message(reject, now=now)) for index, reject in enumerate(rejects)],
+        lambda entry: min(len(entry[1]), MAX_MESSAGE_BYTES),
         max_items=MAX_MESSAGES_PER_CALL,
         max_bytes=MAX_MESSAGE_BYTES,
     ):
-        for index, failure in _send(call, bodies, quarantine).items():
-            errors[index] = failure
-    return errors
+        if halt is None and seconds_left() < SLOWEST_CALL:
+            halt = UnavailableError("Too little time was left to quarantine the record.")
+        if halt is None:
+            halt = _put_call(
+                {index: (rejects[index], body) for index, body in call}, quarantine, now, failures
+            )
+        else:
+            failures |= dict.fromkeys((index for index, _ in call), halt)
+    return [failures.get(index) for index in range(len(rejects))]
+
+
+def _put_call(
+    call: Mapping[int, tuple[Reject, str]],
+    quarantine: Quarantine,
+    now: datetime,
+    failures: dict[int, PersonalizeApiError],
+) -> PersonalizeApiError | None:
+    """One SendMessageBatch, and PutObject for what is too large for it. Notes what failed in ``failures``.
+
+    Returns the error of a queue that failed as a whole: the next call would meet it too.
+    """
+    bodies: dict[int, str] = {}
+    for index, (reject, body) in call.items():
+        try:
+            bodies[index] = _fit(body, reject, quarantine, now)
+        except PersonalizeApiError as error:
+            failures[index] = error
+    try:
+        failures |= _send(bodies, quarantine) if bodies else {}
+    except PersonalizeApiError as error:
+        failures |= dict.fromkeys(bodies, error)
+        return error
+    return None
 
 
 def to_message(reject: Reject, *, now: datetime) -> str:
@@ -86,15 +118,18 @@ def to_message(reject: Reject, *, now: datetime) -> str:
     return _message(reject, content, now)
 
 
-def _point_to(location: str, reject: Reject, now: datetime) -> str:
-    return _message(reject, {"record": None, "recordLocation": location}, now)
+def _fit(body: str, reject: Reject, quarantine: Quarantine, now: datetime) -> str:
+    """The message, or one that points to the record in the bucket when it is too large for the queue."""
+    if len(body) <= MAX_MESSAGE_BYTES:
+        return body
+    return _message(reject, {"record": None, "recordLocation": _store(reject, quarantine)}, now)
 
 
 def _message(reject: Reject, content: dict[str, Any], now: datetime) -> str:
     return json.dumps(
         {
             "reason": reject.reason,
-            "error": reject.error,
+            "error": reject.error[:MAX_ERROR_CHARACTERS],
             **content,
             "shardId": reject.shard_id,
             "sequenceNumber": reject.sequence_number,
@@ -115,14 +150,15 @@ def _store(reject: Reject, quarantine: Quarantine) -> str:
     return f"s3://{quarantine.bucket_name}/{key}"
 
 
-def _send(call: list[int], bodies: list[str], quarantine: Quarantine) -> dict[int, PersonalizeApiError]:
+def _send(bodies: Mapping[int, str], quarantine: Quarantine) -> dict[int, PersonalizeApiError]:
+    """One SendMessageBatch; which of the messages the queue did not take."""
     try:
         answer = quarantine.sqs().send_message_batch(
             QueueUrl=quarantine.queue_url,
-            Entries=[{"Id": str(index), "MessageBody": bodies[index]} for index in call],
+            Entries=[{"Id": str(index), "MessageBody": body} for index, body in bodies.items()],
         )
     except AwsError as error:
-        return {index: from_botocore(error, "The quarantine queue") for index in call}
+        raise from_botocore(error, "The quarantine queue") from error
     return {
         int(failed["Id"]): UnavailableError("The quarantine queue did not take a message.")
         for failed in answer.get("Failed", [])

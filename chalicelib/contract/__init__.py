@@ -22,6 +22,8 @@ EVENT = "event"
 BATCH = "batch"
 RECOMMENDATIONS = "recommendations"
 
+LONGEST_NAME = 80
+
 
 def parse(text: str | bytes) -> Any:
     """The JSON value in ``text`` (UTF-8), free of what JSON and its readers disagree about.
@@ -92,7 +94,7 @@ _KINDS: dict[type, str] = {
 def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
     """What is wrong with which field, and what the schema says the field takes."""
     rule, limit = error.rule, error.rule_definition
-    field = (error.name or "data").removeprefix("data").lstrip(".")
+    field = _short((error.name or "data").removeprefix("data").lstrip("."))
     subject = field or "The body"
     advice = error.definition.get("description", "")
     if rule == "required":
@@ -102,7 +104,7 @@ def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
     elif rule == "additionalProperties":
         known = error.definition["properties"]
         unknown = sorted(set(error.value) - set(known))
-        problem = f"{subject} has no field {unknown[0]!r}."
+        problem = f"{subject} has no field {_short(unknown[0])!r}."
         advice = f"It takes {', '.join(known)}."
     elif rule == "propertyNames":
         problem = f"A key of {subject} is not allowed."
@@ -115,6 +117,11 @@ def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
     else:
         problem = f"{subject} is not in the form it takes."
     return f"{problem} {advice}".strip()
+
+
+def _short(name: str) -> str:
+    """A name to show: a caller's key may be a megabyte long."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 _LIMITS = {

@@ -46,9 +46,13 @@ class Event:
         return str(self.body["EventId"])
 
     @property
-    def session(self) -> tuple[str | None, str]:
-        """What one PutEvents call is for: user id (None while anonymous) and session id."""
-        return self.body.get("UserId"), self.body["SessionId"]
+    def session_id(self) -> str:
+        return str(self.body["SessionId"])
+
+    @property
+    def user_id(self) -> str | None:
+        """None while the visitor is anonymous."""
+        return self.body.get("UserId")
 
     @property
     def record(self) -> bytes:

@@ -45,7 +45,10 @@ def test_messages_travel_in_tens(stubs):
             {"Successful": [], "Failed": []},
             {"QueueUrl": "https://queue", "Entries": [{"Id": ANY, "MessageBody": ANY}] * count},
         )
-    assert quarantine.put([reject(number=str(n)) for n in range(12)], PLACE, now=NOW) == [None] * 12
+    assert (
+        quarantine.put([reject(number=str(n)) for n in range(12)], PLACE, now=NOW, seconds_left=lambda: 60.0)
+        == [None] * 12
+    )
 
 
 def test_a_large_record_is_kept_whole_in_the_bucket_and_the_message_points_to_it(stubs):
@@ -58,7 +61,7 @@ def test_a_large_record_is_kept_whole_in_the_bucket_and_the_message_points_to_it
     clients.sqs().meta.events.register_first(
         "provide-client-params.sqs.SendMessageBatch", lambda params, **_: sent.append(params)
     )
-    assert quarantine.put([reject(large)], PLACE, now=NOW) == [None]
+    assert quarantine.put([reject(large)], PLACE, now=NOW, seconds_left=lambda: 60.0) == [None]
     message = json.loads(sent[0]["Entries"][0]["MessageBody"])
     assert message["record"] is None
     assert message["recordLocation"] == "s3://archive/quarantine/shardId-0/7"
@@ -67,7 +70,9 @@ def test_a_large_record_is_kept_whole_in_the_bucket_and_the_message_points_to_it
 def test_without_a_bucket_a_large_record_is_reported_and_its_neighbour_stored(stubs):
     nowhere = quarantine.Quarantine("https://queue", None, clients.sqs, clients.s3)
     stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": []})
-    large, small = quarantine.put([reject(b"x" * 300_000), reject()], nowhere, now=NOW)
+    large, small = quarantine.put(
+        [reject(b"x" * 300_000), reject()], nowhere, now=NOW, seconds_left=lambda: 60.0
+    )
     assert type(large) is ConfigError
     assert small is None
 
@@ -75,12 +80,21 @@ def test_without_a_bucket_a_large_record_is_reported_and_its_neighbour_stored(st
 def test_a_message_that_the_queue_did_not_take_is_reported_alone(stubs):
     failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
     stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": failed})
-    outcomes = quarantine.put([reject(number=str(n)) for n in range(3)], PLACE, now=NOW)
+    outcomes = quarantine.put(
+        [reject(number=str(n)) for n in range(3)], PLACE, now=NOW, seconds_left=lambda: 60.0
+    )
     assert outcomes[0] is outcomes[2] is None
     assert type(outcomes[1]) is UnavailableError
 
 
-def test_a_queue_that_is_gone_is_reported_for_every_record(stubs):
+def test_a_queue_that_is_gone_is_asked_once_and_reported_for_every_record(stubs):
     stubs["sqs"].add_client_error("send_message_batch", "AWS.SimpleQueueService.NonExistentQueue")
-    outcomes = quarantine.put([reject(number=str(n)) for n in range(3)], PLACE, now=NOW)
-    assert [type(outcome) for outcome in outcomes] == [MisconfiguredError] * 3
+    outcomes = quarantine.put(
+        [reject(number=str(n)) for n in range(30)], PLACE, now=NOW, seconds_left=lambda: 60.0
+    )
+    assert [type(outcome) for outcome in outcomes] == [MisconfiguredError] * 30
+
+
+def test_with_too_little_time_nothing_is_sent_and_everything_reported(stubs):
+    outcomes = quarantine.put([reject()] * 2, PLACE, now=NOW, seconds_left=lambda: 4.9)
+    assert [type(outcome) for outcome in outcomes] == [UnavailableError] * 2

@@ -1,7 +1,7 @@
 """Planning a Kinesis batch: groups, order, packing, rejects."""
 
 import json
-from collections import Counter
+from itertools import groupby
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +10,9 @@ from chalicelib import delivery
 from tests.factories import arrival, kinesis_event, request
 
 
-def items(plan, user, session):
-    (found,) = [s for s in plan.sessions if (s.user_id, s.session_id) == (user, session)]
-    return [[parcel.event.entry["itemId"] for parcel in call] for call in found.calls]
+def items(plan, session="s1"):
+    (found,) = [s for s in plan.sessions if s.session_id == session]
+    return [[parcel.event.entry["itemId"] for parcel in call.parcels] for call in found.calls]
 
 
 def test_lambdas_event_is_decoded_whole():
@@ -22,29 +22,30 @@ def test_lambdas_event_is_decoded_whole():
 
 def test_events_of_one_session_share_calls_of_ten_in_stream_order():
     batch = [arrival(request(Event={"itemId": f"i{n}"}), n) for n in range(25)]
-    assert items(delivery.plan(batch), "u1", "s1") == [
+    assert items(delivery.plan(batch)) == [
         [f"i{n}" for n in range(10)],
         [f"i{n}" for n in range(10, 20)],
         [f"i{n}" for n in range(20, 25)],
     ]
 
 
-def test_the_same_session_with_and_without_user_are_different_calls():
-    batch = [arrival(request(UserId=None), 1), arrival(request(), 2)]
-    assert {(s.user_id, s.session_id) for s in delivery.plan(batch).sessions} == {(None, "s1"), ("u1", "s1")}
+def test_a_visitor_who_signs_in_starts_a_new_call_of_the_same_session():
+    batch = [arrival(request(UserId=None), 1), arrival(request(), 2), arrival(request(), 3)]
+    (session,) = delivery.plan(batch).sessions
+    assert [(call.user_id, len(call.parcels)) for call in session.calls] == [(None, 1), ("u1", 2)]
 
 
 def test_a_record_put_twice_is_one_event_for_both_arrivals():
     data = json.dumps(request(EventId="e1")).encode()
     (session,) = delivery.plan([arrival(data, 1), arrival(data, 2)]).sessions
-    ((parcel,),) = session.calls
+    (parcel,) = session.parcels
     assert [a.sequence_number for a in parcel.arrivals] == ["1", "2"]
 
 
 def test_two_records_without_id_are_two_events_though_their_bytes_are_equal():
     data = json.dumps(request()).encode()
     (session,) = delivery.plan([arrival(data, 1), arrival(data, 2)]).sessions
-    assert [parcel.event.event_id for parcel in session.calls[0]] == [
+    assert [parcel.event.event_id for parcel in session.parcels] == [
         "shardId-000000000000:1",
         "shardId-000000000000:2",
     ]
@@ -52,7 +53,7 @@ def test_two_records_without_id_are_two_events_though_their_bytes_are_equal():
 
 def test_one_id_with_two_contents_is_left_to_personalize():
     first, second = (arrival(request(EventId="e1", Event={"itemId": i}), n) for n, i in enumerate("ab"))
-    assert items(delivery.plan([first, second]), "u1", "s1") == [["a", "b"]]
+    assert items(delivery.plan([first, second])) == [["a", "b"]]
 
 
 def test_what_cannot_be_read_is_rejected_with_its_bytes_and_place():
@@ -83,5 +84,9 @@ def test_every_record_is_planned_once_in_session_order_in_the_fewest_calls(shape
     for session in plan.sessions:
         numbers = [int(a.sequence_number) for parcel in session.parcels for a in parcel.arrivals]
         assert numbers == sorted(numbers)
-    groups = Counter((session, user) for session, user, bad in shape if not bad)
-    assert sum(len(s.calls) for s in plan.sessions) == sum(-(-size // 10) for size in groups.values())
+    runs = sum(
+        -(-len(list(run)) // 10)
+        for name in "abc"
+        for _, run in groupby(user for session, user, bad in shape if session == name and not bad)
+    )
+    assert sum(len(s.calls) for s in plan.sessions) == runs
