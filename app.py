@@ -20,7 +20,7 @@ from chalicelib.recommendations import recommend
 from chalicelib.responses import Answer
 
 config = Config.from_environ(os.environ)
-log = observability.logger(config.log_level)
+log = observability.logger(config.service_name, config.log_level)
 
 app = Chalice(app_name="personalize-api")
 PROTECTED: dict[str, Any] = {
@@ -76,6 +76,7 @@ def deliver_events(event: KinesisEvent) -> dict[str, Any]:
     observability.emit(
         "Delivery",
         outcome.counts | {"OldestEventAge": _age(batch)},
+        service=config.service_name,
         milliseconds=1000 * (time.perf_counter() - started),
         requestId=context.aws_request_id,
         reasons=outcome.reasons,
@@ -112,6 +113,7 @@ def _respond(name: str, handle: Callable[[object], Answer]) -> Response:
     observability.emit(
         name,
         {f"Status{answer.status // 100}xx": 1, **answer.counts},
+        service=config.service_name,
         milliseconds=1000 * (time.perf_counter() - started),
         status=answer.status,
         requestId=request.context.get("requestId"),

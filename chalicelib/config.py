@@ -16,6 +16,7 @@ EVENTS_BUCKET_NAME = "EVENTS_BUCKET_NAME"
 REPORT_BATCH_ITEM_FAILURES = "REPORT_BATCH_ITEM_FAILURES"
 ALLOWED_ORIGIN = "ALLOWED_ORIGIN"
 LOG_LEVEL = "LOG_LEVEL"
+SERVICE_NAME = "POWERTOOLS_SERVICE_NAME"
 
 VARIABLES: Mapping[str, str] = {
     CAMPAIGN_ARN: "ARN of the Personalize campaign (or recommender) that answers /recommendations.",
@@ -26,6 +27,7 @@ VARIABLES: Mapping[str, str] = {
     REPORT_BATCH_ITEM_FAILURES: "'true' only where the event source mapping has ReportBatchItemFailures.",
     ALLOWED_ORIGIN: "Origin that browsers may call from; '*' (the default) for any.",
     LOG_LEVEL: "DEBUG, INFO (the default), WARNING or ERROR.",
+    SERVICE_NAME: "Name that metrics and log lines are filed under; one per deployment of an account.",
 }
 
 _BOOLEANS = {"true": True, "false": False}
@@ -46,6 +48,7 @@ class Config:
     report_batch_item_failures: bool
     allowed_origin: str
     log_level: str
+    service_name: str
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Config:
@@ -59,6 +62,7 @@ class Config:
             report_batch_item_failures=_one_of(environ, REPORT_BATCH_ITEM_FAILURES, "false", _BOOLEANS),
             allowed_origin=environ.get(ALLOWED_ORIGIN) or "*",
             log_level=_one_of(environ, LOG_LEVEL, "INFO", _LEVELS),
+            service_name=environ.get(SERVICE_NAME) or "personalize-api",
         )
 
 

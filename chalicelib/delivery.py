@@ -114,7 +114,7 @@ class Outcome:
         return {
             "Delivered": len(self.delivered),
             "Quarantined": len(self.quarantined),
-            "Deferred": len(self.deferred),
+            "Retried": len(self.deferred),
             "PutEventsCalls": self.calls,
         }
 

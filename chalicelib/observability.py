@@ -16,20 +16,22 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "PersonalizeApi"
-SERVICE = "personalize-api"
+"""Of the metrics; resources/access.yaml has alarms on them, and docs/operations.md says what they mean."""
 
 
 @cache
-def logger(level: str = "INFO") -> Logger:
-    """The JSON logger; ``level`` is LOG_LEVEL of the configuration."""
+def logger(service: str, level: str) -> Logger:
+    """The JSON logger; name of the service and level are settings."""
     # botocore logs requests, with their bodies and signatures, at DEBUG; our level must not reach it.
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    return Logger(service=SERVICE, level=level)
+    return Logger(service=service, level=level)
 
 
-def emit(message: str, counts: Mapping[str, float], *, milliseconds: float, **fields: object) -> None:
+def emit(
+    message: str, counts: Mapping[str, float], *, service: str, milliseconds: float, **fields: object
+) -> None:
     """Print the line: ``counts`` and Duration become metrics, ``fields`` are only there to be read."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
     for name, value in counts.items():
         unit = MetricUnit.Seconds if name.endswith("Age") else MetricUnit.Count
         metrics.add_metric(name=name, unit=unit, value=value)

@@ -54,7 +54,7 @@ def _delivery(entry: Mapping[str, Any], milliseconds: float) -> str:
     calls = int(_number(entry, "PutEventsCalls"))
     parts = [
         f"---  {'delivery':<22} {milliseconds:6.0f} ms",
-        _counted(entry, "Delivered", "Quarantined", "Deferred"),
+        _counted(entry, "Delivered", "Quarantined", "Retried"),
         f"in {calls} call{'' if calls == 1 else 's'}",
     ]
     parts += [f"{reason} ({count})" for reason, count in (entry.get("reasons") or {}).items()]

@@ -70,7 +70,8 @@ def merge_document(
 
     Parameters that stand for a resource of the merged stack are dropped, so that a Ref means the resource.
     """
-    bound = bind(access, {"AllowedOrigin": allowed_origin, "ApiName": {"Ref": "AWS::StackName"}})
+    stack_name = {"Ref": "AWS::StackName"}
+    bound = bind(access, {"AllowedOrigin": allowed_origin, "ApiName": stack_name, "ServiceName": stack_name})
     made_here = CHALICE_IDS.union(*(part["Resources"] for part in (pipeline, access, settings)))
     parts = [
         _without_parameters(part, made_here)

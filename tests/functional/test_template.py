@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from samtranslator.translator.transform import transform
 
+from chalicelib import delivery, observability
 from chalicelib.config import VARIABLES
 from resources import bundle, changes, merge
 from resources.deploy import package
@@ -302,6 +303,9 @@ def test_every_alarm_tells_the_topic_and_takes_silence_for_health(resources):
         "ArchiveBehindAlarm",
         "DeliveryBehindAlarm",
         "DeliveryErrorsAlarm",
+        "EventsOldAlarm",
+        "EventsRejectedAlarm",
+        "EventsRetriedAlarm",
         "QuarantineAlarm",
     }
     for alarm in alarms.values():
@@ -363,3 +367,23 @@ def test_the_stages_differ_in_nothing_but_retention_and_the_tag(template):
 def test_the_packaged_files_are_where_others_look_for_them(packaged):
     assert packaged.template_path == bundle.ROOT / "build" / "prod" / "sam.yaml"
     assert packaged.zip_path == bundle.ROOT / "build" / "prod" / "deployment.zip"
+
+
+def test_every_alarm_is_explained_to_operators(resources):
+    explained = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    for name in of_type(resources, "AWS::CloudWatch::Alarm"):
+        assert f"| `{name}` |" in explained
+
+
+def test_alarms_read_metrics_that_the_functions_file_under_the_same_name(resources):
+    watched = [
+        alarm["Properties"]
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["Namespace"] == observability.NAMESPACE
+    ]
+    emitted = {*delivery.Outcome().counts, "OldestEventAge", "Accepted", "Rejected"}
+    assert {metric["MetricName"] for metric in watched} <= emitted
+    service = resources["DeliverEvents"]["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert len(watched) == 3
+    for metric in watched:
+        assert metric["Dimensions"] == [{"Name": "service", "Value": service}]

@@ -9,7 +9,7 @@ from local.follow import to_line
 
 
 def emitted(capsys, message, counts, **fields):
-    observability.emit(message, counts, milliseconds=12.3, **fields)
+    observability.emit(message, counts, service="s", milliseconds=12.3, **fields)
     return capsys.readouterr().out
 
 
@@ -29,9 +29,9 @@ def test_a_failure_says_why(capsys):
 
 
 def test_a_delivery_says_what_became_of_the_records(capsys):
-    counts = {"Delivered": 9, "Quarantined": 1, "Deferred": 2, "PutEventsCalls": 1, "OldestEventAge": 1.0}
+    counts = {"Delivered": 9, "Quarantined": 1, "Retried": 2, "PutEventsCalls": 1, "OldestEventAge": 1.0}
     line = to_line(emitted(capsys, "Delivery", counts, reasons={"Personalize is throttling.": 2}))
-    assert "9 delivered, 1 quarantined, 2 deferred  in 1 call" in line
+    assert "9 delivered, 1 quarantined, 2 retried  in 1 call" in line
     assert line.endswith("Personalize is throttling. (2)")
 
 
