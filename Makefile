@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format package deploy-stack clean
+.PHONY: help run test lint check format package deploy-stack redrive clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ package: $(INSTALLED) ## Write build/STAGE/sam.yaml and deployment.zip (STAGE=de
 
 deploy-stack: $(INSTALLED) ## Deploy everything as one CloudFormation stack (STAGE=dev)
 	$(BIN)/python resources/deploy.py stack --stage $(STAGE) $(ARGS)
+
+redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev, ARGS=--dry-run)
+	@$(BIN)/python resources/redrive.py --stage $(STAGE) $(ARGS)
 
 clean: ## Remove what was built, installed and remembered
 	rm -rf $(VENV) .local build

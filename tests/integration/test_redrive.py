@@ -1,0 +1,203 @@
+"""Redrive against a real queue, stream and bucket of the emulator."""
+
+import json
+import uuid
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from chalicelib import quarantine
+from resources import redrive
+from tests.factories import request
+
+PAST = datetime.now(timezone.utc) - timedelta(minutes=5)
+
+
+@pytest.fixture
+def place(stack, eventually):
+    """A queue and a stream of their own, which nothing delivers."""
+    name = f"redrive-{uuid.uuid4().hex[:8]}"
+    kinesis, sqs = stack.client("kinesis"), stack.client("sqs")
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    eventually(lambda: _status(kinesis, name) == "ACTIVE")
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    yield redrive.Place(queue, name, sqs, kinesis, stack.client("s3"), linger_seconds=0)
+    kinesis.delete_stream(StreamName=name)
+    sqs.delete_queue(QueueUrl=queue)
+
+
+def _status(kinesis, name):
+    return kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamStatus"]
+
+
+@pytest.fixture
+def keep(stack, place):
+    """``keep(record, number)`` quarantines a record as delivery does."""
+
+    def put(record, number, *, reason=quarantine.REFUSED, now=PAST):
+        data = record if isinstance(record, bytes) else json.dumps(record).encode()
+        where = quarantine.Quarantine(
+            place.queue_url, stack.stack.bucket, lambda: place.sqs, lambda: place.s3
+        )
+        reject = quarantine.Reject(reason, "said so", data, "shardId-000000000000", str(number))
+        assert quarantine.put([reject], where, now=now, seconds_left=lambda: 60.0) == [None]
+
+    return put
+
+
+def run(place, *, repair=None, dry_run=False, progress=lambda report: None):
+    return redrive.redrive(
+        place, repair=repair, dry_run=dry_run, progress=progress, started=datetime.now(timezone.utc)
+    )
+
+
+def streamed(place):
+    """Every record of the stream, in order, as JSON."""
+    shard = place.kinesis.list_shards(StreamName=place.stream_name)["Shards"][0]["ShardId"]
+    iterator = place.kinesis.get_shard_iterator(
+        StreamName=place.stream_name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    records = place.kinesis.get_records(ShardIterator=iterator, Limit=10_000)["Records"]
+    return [json.loads(record["Data"]) for record in records]
+
+
+def waiting(place):
+    """Messages in the queue, visible or held."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = place.sqs.get_queue_attributes(QueueUrl=place.queue_url, AttributeNames=names)["Attributes"]
+    return [int(counts[name]) for name in names]
+
+
+def test_records_go_back_in_stream_order_under_the_id_they_had(place, keep):
+    keep(request(EventId="second"), 20)
+    keep(request(EventId="first"), 3)
+    report = run(place)
+    assert (report.put_back, report.left, report.failed) == (2, 0, 0)
+    assert [event["EventId"] for event in streamed(place)] == ["first", "second"]
+    assert waiting(place) == [0, 0]
+
+
+def test_a_record_without_id_goes_back_under_the_id_of_its_place(place, keep):
+    keep(request(), 7)
+    run(place)
+    assert [event["EventId"] for event in streamed(place)] == ["shardId-000000000000:7"]
+
+
+def test_a_record_that_was_quarantined_twice_goes_back_once(place, keep):
+    keep(request(EventId="once"), 7)
+    keep(request(EventId="once"), 7)
+    report = run(place)
+    assert report.put_back == 1
+    assert report.reasons.total() == 1
+    assert len(streamed(place)) == 1
+    assert waiting(place) == [0, 0]
+
+
+def test_what_breaks_the_contract_stays_visible_in_the_queue(place, keep):
+    keep(b"poison \xff", 1, reason=quarantine.UNREADABLE)
+    keep(request(EventId="good"), 2)
+    report = run(place)
+    assert (report.put_back, report.left) == (1, 1)
+    assert waiting(place) == [1, 0]
+
+
+def test_a_repair_mends_what_it_can_and_leaves_the_rest(place, keep, tmp_path):
+    keep(b'{"SessionId": 7, "EventType": "read", "Event": {}}', 1, reason=quarantine.UNREADABLE)
+    keep(b"beyond repair", 2, reason=quarantine.UNREADABLE)
+    (tmp_path / "mend.py").write_text(
+        "import json\n"
+        "def repair(record, reason, error):\n"
+        "    if not record.startswith(b'{'):\n"
+        "        return None\n"
+        "    body = json.loads(record)\n"
+        "    return json.dumps({**body, 'SessionId': str(body['SessionId'])}).encode()\n"
+    )
+    report = run(place, repair=redrive.load_repair(tmp_path / "mend.py"))
+    assert (report.put_back, report.left) == (1, 1)
+    assert [event["SessionId"] for event in streamed(place)] == ["7"]
+
+
+def test_a_record_kept_in_the_bucket_is_read_from_there(place, keep):
+    keep(b" " * 300_000 + json.dumps(request(EventId="large")).encode(), 1)
+    assert run(place).put_back == 1
+    assert [event["EventId"] for event in streamed(place)] == ["large"]
+
+
+def test_a_dry_run_counts_and_changes_nothing(place, keep):
+    for number in range(12):
+        keep(request(EventId=f"e{number}"), number)
+    report = run(place, dry_run=True)
+    assert report.reasons == {"refused: said so": 12}
+    assert report.put_back == 12
+    assert streamed(place) == []
+    assert waiting(place) == [12, 0]
+
+
+def test_what_comes_back_while_it_runs_is_left_for_the_next_time(place, keep):
+    keep(request(EventId="old"), 1)
+    keep(request(EventId="came back"), 2, now=datetime.now(timezone.utc) + timedelta(seconds=5))
+    assert run(place).put_back == 1
+    assert waiting(place) == [1, 0]
+
+
+class Interruption:
+    """Raises KeyboardInterrupt once, before or after the n-th call to AWS."""
+
+    def __init__(self, place, step):
+        self.countdown = step
+        for client in (place.sqs, place.kinesis):
+            for moment in ("before-call", "after-call"):
+                client.meta.events.register(moment, self.strike, unique_id=self)
+        self.clients = (place.sqs, place.kinesis)
+
+    def strike(self, **_):
+        self.countdown -= 1
+        if self.countdown == 0:
+            raise KeyboardInterrupt
+
+    def end(self):
+        for client in self.clients:
+            for moment in ("before-call", "after-call"):
+                client.meta.events.unregister(moment, self.strike, unique_id=self)
+
+
+def test_interrupted_at_every_step_it_loses_nothing(place, keep, eventually):
+    step, interrupted = 0, True
+    expected = set()
+    while interrupted:
+        step += 1
+        for number in range(3):
+            name = f"{step}-{number}"
+            keep(request(EventId=name), 1000 * step + number)
+            expected.add(name)
+        interruption = Interruption(place, step)
+        try:
+            run(place)
+            interrupted = False
+        except KeyboardInterrupt:
+            pass
+        finally:
+            interruption.end()
+        assert {event["EventId"] for event in streamed(place)} | _queued(place) >= expected
+    # Each call once before and once after it was made: two receives, the put, the delete, the last receive.
+    assert step > 7
+    run(place)
+    assert {event["EventId"] for event in streamed(place)} == expected
+    assert waiting(place) == [0, 0]
+
+
+def _queued(place):
+    """Event ids of what the queue shows; shown again at once."""
+    ids, receipts = set(), []
+    while True:
+        answer = place.sqs.receive_message(QueueUrl=place.queue_url, MaxNumberOfMessages=10)
+        messages = answer.get("Messages", [])
+        if not messages:
+            break
+        receipts += [message["ReceiptHandle"] for message in messages]
+        ids |= {json.loads(json.loads(message["Body"])["record"])["EventId"] for message in messages}
+    for receipt in receipts:
+        place.sqs.change_message_visibility(
+            QueueUrl=place.queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
+        )
+    return ids
