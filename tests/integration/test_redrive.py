@@ -1,8 +1,12 @@
 """Redrive against a real queue, stream and bucket of the emulator."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +14,7 @@ from chalicelib import quarantine
 from resources import redrive
 from tests.factories import request
 
+ROOT = Path(__file__).parents[2]
 PAST = datetime.now(timezone.utc) - timedelta(minutes=5)
 
 
@@ -201,3 +206,60 @@ def _queued(place):
             QueueUrl=place.queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
         )
     return ids
+
+
+@pytest.fixture
+def program(stack):
+    """``program(*arguments)`` runs the command as an operator would, pointed at the running stack."""
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, ROOT / "resources" / "redrive.py", *arguments],
+            cwd="/",
+            env=os.environ | {"AWS_ENDPOINT_URL": stack.stack.awsEndpointUrl},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def test_the_command_brings_what_personalize_refused_to_personalize(stack, program, eventually):
+    name = uuid.uuid4().hex
+    stack.engine.set_faults(invalidItemIds=[name])
+    event = request(EventId=name, SessionId=name, Event={"itemId": name})
+    stack.client("kinesis").put_record(
+        StreamName=stack.stack.streamName, Data=json.dumps(event).encode(), PartitionKey=name
+    )
+
+    def counted():
+        ran = program("--stack-name", "personalize-api-local", "--dry-run")
+        return "refused: Personalize refused the input" in ran.stdout and ran
+
+    assert "1 would go back into the stream" in eventually(counted).stdout
+    stack.engine.set_faults()
+    ran = program("--stack-name", "personalize-api-local")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "1 went back into the stream, 0 stay in the quarantine." in ran.stdout
+    eventually(
+        lambda: (
+            name
+            in {e["eventId"] for e in stack.engine.control("GET", "/_engine/events?limit=10000")["events"]}
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--stack-name", "nobodys"], "does not exist"),
+        (["--repair", "/nowhere/mend.py"], "There is no file /nowhere/mend.py."),
+    ],
+)
+def test_a_wrong_argument_is_a_sentence(program, arguments, sentence):
+    ran = program(*arguments)
+    assert ran.returncode == 1
+    assert sentence in ran.stderr
+    assert "Traceback" not in ran.stderr
