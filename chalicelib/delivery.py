@@ -303,6 +303,10 @@ class _Courier:
                 # Access denied or tracker unknown: the next thousand calls would say the same.
                 self._halted.set()
             return failure
+        except Exception as error:  # noqa: BLE001 - whatever it is, another try would end the same way
+            # Not an answer but a fault while the request was made: botocore cannot serialise an event. It is
+            # looked for like one that Personalize refuses, or it would hold up its shard for ever.
+            return InvalidRequestError(f"The call could not be made: {type(error).__name__}.")
         return None
 
 

@@ -70,7 +70,16 @@ class DeliveryIncompleteError(PersonalizeApiError):
 # Neither botocore nor the services' models list these: throttling is not modelled at all for Personalize
 # (API_RS_GetRecommendations lists InvalidInputException and ResourceNotFoundException only), and the rest
 # are the errors common to all AWS services (docs.aws.amazon.com/general/latest/gr/CommonErrors).
-_INVALID = frozenset({"InvalidInputException"})
+_INVALID = frozenset(
+    {
+        "InvalidInputException",
+        "InvalidArgumentException",
+        "RequestEntityTooLargeException",
+        "SerializationException",
+        "ValidationError",
+        "ValidationException",
+    }
+)
 _THROTTLED = frozenset(
     {
         "ThrottlingException",
@@ -91,6 +100,8 @@ _MISCONFIGURED = frozenset(
         "UnrecognizedClientException",
         "InvalidClientTokenId",
         "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
         "ExpiredTokenException",
         "IncompleteSignature",
         "MissingAuthenticationToken",
@@ -99,7 +110,6 @@ _MISCONFIGURED = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
         "NoSuchBucket",
-        "ValidationException",
     }
 )
 

@@ -15,6 +15,7 @@ from chalicelib.errors import (
     AwsError,
     InvalidRequestError,
     PersonalizeApiError,
+    ThrottledError,
     UnavailableError,
     from_botocore,
 )
@@ -32,6 +33,9 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 PATIENCE = 5.0
 """Seconds that one request spends on records which the stream throttles, however long it may run."""
+
+
+_TOO_FAST = UnavailableError("The event stream is not taking events fast enough. Try again.")
 
 
 @dataclass(frozen=True)
@@ -130,13 +134,16 @@ def _put(
         )
     except AwsError as error:
         # botocore has retried already; what it gave up on stays failed.
+        failure = from_botocore(error, "The event stream")
+        if isinstance(failure, ThrottledError):
+            failure = _TOO_FAST
         for index in call:
-            errors[index] = from_botocore(error, "The event stream")
+            errors[index] = failure
         return []
     failed = []
     for index, result in zip(call, answer["Records"], strict=True):
         errors[index] = None
         if "ErrorCode" in result:
-            errors[index] = UnavailableError("The event stream is not taking events fast enough. Try again.")
+            errors[index] = _TOO_FAST
             failed.append(index)
     return failed

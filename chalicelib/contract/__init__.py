@@ -23,13 +23,15 @@ BATCH = "batch"
 RECOMMENDATIONS = "recommendations"
 
 LONGEST_NAME = 80
+DEEPEST = 32
+"""Levels of nesting. Far more than an event needs; Python's own limit moves with the depth of the stack."""
 
 
 def parse(text: str | bytes) -> Any:
     """The JSON value in ``text`` (UTF-8), free of what JSON and its readers disagree about.
 
     Raises InvalidRequestError for anything that is not JSON, for NaN and the infinities (also written as
-    1e999), for halves of surrogate pairs, and for nesting deeper than Python reads.
+    1e999), for halves of surrogate pairs, and for nesting deeper than DEEPEST.
     """
     if not text.strip():
         raise InvalidRequestError("The body is empty. Send a JSON object.")
@@ -37,6 +39,7 @@ def parse(text: str | bytes) -> Any:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         # A lone surrogate is legal in JSON's grammar but has no UTF-8 form, so no AWS service stores it.
         json.dumps(value, ensure_ascii=False).encode()
+        _refuse_depth(value)
     except UnicodeDecodeError as error:
         raise InvalidRequestError("The body is not UTF-8. Send JSON in UTF-8.") from error
     except UnicodeEncodeError as error:
@@ -44,7 +47,9 @@ def parse(text: str | bytes) -> Any:
             "A string of the body holds half of a surrogate pair (\\ud800 to \\udfff). Send whole characters."
         ) from error
     except RecursionError as error:
-        raise InvalidRequestError("The body is nested too deeply. Send a flat JSON object.") from error
+        raise InvalidRequestError(
+            f"The body is nested too deeply. Send at most {DEEPEST} levels of objects and arrays."
+        ) from error
     except json.JSONDecodeError as error:
         raise InvalidRequestError(
             f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
@@ -67,6 +72,20 @@ def _validator(schema: str) -> Callable[[object], object]:
     definition = json.loads((_FOLDER / f"{schema}.schema.json").read_text("utf-8"))
     validate: Callable[[object], object] = fastjsonschema.compile(definition, use_default=False)
     return validate
+
+
+def _refuse_depth(value: Any) -> None:
+    """RecursionError for containers nested more than DEEPEST levels. Level by level: no depth is too deep."""
+    found = [value]
+    for _ in range(DEEPEST):
+        found = [
+            child
+            for container in found
+            if isinstance(container, (dict, list))
+            for child in (container.values() if isinstance(container, dict) else container)
+        ]
+    if any(isinstance(child, (dict, list)) for child in found):
+        raise RecursionError
 
 
 def _refuse_constant(name: str) -> float:

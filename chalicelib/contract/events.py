@@ -1,6 +1,6 @@
 """One event in its three forms: the client's request, the stream's record, Personalize's PutEvents entry.
 
-docs/architecture.md describes the record. Pure: clock and ids are passed in.
+docs/api.md describes the request and the record. Pure: clock and ids are passed in.
 """
 
 from __future__ import annotations
@@ -97,7 +97,11 @@ def timestamp(value: object, field: str) -> datetime:
             day, minute, second, fraction, zone = parts.groups()
             # Python 3.10 reads six digits of a fraction, no more and no fewer, and knows no leap second.
             text = f"{day}T{minute}:{min(int(second), 59):02}.{(fraction or '')[:6]:0<6}"
-            moment = datetime.fromisoformat(text + ("+00:00" if zone in "Zz" else zone))
+            # In UTC here and now: in the last hours of the calendar the zone leads out of it, and botocore
+            # would find that out only while sending.
+            moment = datetime.fromisoformat(text + ("+00:00" if zone in "Zz" else zone)).astimezone(
+                timezone.utc
+            )
     if moment is None or moment < _EPOCH:
         raise InvalidRequestError(
             f"{field} names no moment since 1970. Send RFC 3339 with a time zone, such as "

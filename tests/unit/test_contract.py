@@ -90,6 +90,12 @@ def test_what_is_not_json_is_refused_with_a_reason(text, sentence):
     assert str(caught.value).startswith(sentence)
 
 
+def test_thirty_two_levels_pass_and_one_more_does_not():
+    contract.parse(b"[" * 32 + b"]" * 32)
+    with pytest.raises(InvalidRequestError, match="Send at most 32 levels"):
+        contract.parse(b"[" * 33 + b"]" * 33)
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_either_json_or_refused(text):
     try:

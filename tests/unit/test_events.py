@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import botocore.session
 import pytest
+from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,7 +116,14 @@ def test_sent_at_takes_rfc_3339_and_seconds(text, moment):
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-02-30T12:00:00Z", "2026-01-31T12:00:00", "1969-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "now"],
+    [
+        "2026-02-30T12:00:00Z",
+        "2026-01-31T12:00:00",
+        "1969-12-31T23:59:59Z",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-01:00",
+        "now",
+    ],
 )
 def test_sent_at_refuses_what_is_no_moment(text):
     with pytest.raises(InvalidRequestError, match="SentAt"):
@@ -141,10 +149,18 @@ def test_an_event_larger_than_personalize_takes_is_refused():
 
 
 VALIDATOR = ParamValidator()
+SERIALIZER = create_serializer("rest-json", include_validation=False)
 PUT_EVENTS = (
     botocore.session.get_session().get_service_model("personalize-events").operation_model("PutEvents")
 )
 TEXT = st.text(min_size=1, max_size=20)
+MOMENTS = st.builds(
+    "{}T{}:{:02}{}".format,
+    st.dates(),
+    st.sampled_from(["00:00", "12:30", "23:59"]),
+    st.integers(0, 60),
+    st.sampled_from(["Z", "+00:00", "-01:00", "+14:00", "-23:59"]),
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     st.lists,
@@ -157,7 +173,7 @@ JSON = st.recursive(
         optional={
             "UserId": TEXT,
             "EventId": TEXT,
-            "SentAt": st.floats(0, 9e10) | st.integers(0, 10**10),
+            "SentAt": st.floats(0, 1e11) | st.integers(0, 10**11) | MOMENTS,
             "RecommendationId": TEXT,
             "Impression": st.lists(TEXT, min_size=1, max_size=25),
         },
@@ -169,9 +185,9 @@ def test_whatever_the_contract_accepts_boto3_accepts_and_the_stream_gives_back(b
     except InvalidRequestError:
         return
     user = {"userId": body["UserId"]} if "UserId" in body else {}
-    report = VALIDATOR.validate(
-        {"trackingId": "t", "sessionId": body["SessionId"], "eventList": [event.entry], **user},
-        PUT_EVENTS.input_shape,
-    )
+    call = {"trackingId": "t", "sessionId": body["SessionId"], "eventList": [event.entry], **user}
+    report = VALIDATOR.validate(call, PUT_EVENTS.input_shape)
     assert not report.has_errors(), report.generate_report()
+    # Validation looks at types only; the request is made here, and what cannot be sent fails here.
+    assert SERIALIZER.serialize_to_request(call, PUT_EVENTS)["body"]
     assert read(event.record) == event
