@@ -266,8 +266,12 @@ def test_the_table_reads_where_the_archive_writes_and_has_a_column_for_each_fiel
     location = table["Parameters"]["storage.location.template"]
     assert location == {"Fn::Sub": "s3://${EventsBucket}/events/dt=${!dt}/"}
     schema = json.loads((ROOT / "chalicelib" / "contract" / "event.schema.json").read_text())
-    fields = {name.lower() for name in schema["properties"]} | {"receivedat"}
-    assert {column["Name"] for column in table["StorageDescriptor"]["Columns"]} == fields
+    spelled = {*schema["properties"], "ReceivedAt"}
+    columns = {column["Name"] for column in table["StorageDescriptor"]["Columns"]}
+    assert columns == {key.lower() for key in spelled}
+    reader = table["StorageDescriptor"]["SerdeInfo"]["Parameters"]
+    mapped = {name.removeprefix("mapping."): key for name, key in reader.items() if "mapping." in name}
+    assert mapped == {key.lower(): key for key in spelled}
 
 
 # --- The API ------------------------------------------------------------------------------------------------
