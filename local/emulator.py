@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,7 +39,7 @@ main()
 """
 
 # What must not reach the emulated functions: the developer's own account, and the way to another emulator.
-_FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
+FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
 
 # Without proxies: a developer's HTTP_PROXY must not stand between two programs of this machine.
 _open = build_opener(ProxyHandler({})).open
@@ -99,7 +100,8 @@ def start_emulator(
 ) -> Emulator:
     """Start MiniStack and return when it answers. Raises EmulatorError."""
     port = _claim(port)
-    state_dir.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(_scratch(state_dir), ignore_errors=True)
+    _scratch(state_dir).mkdir(parents=True)
     output = state_dir / "ministack.log"
     with output.open("wb") as printed:
         process = subprocess.Popen(
@@ -120,8 +122,12 @@ def start_emulator(
     return emulator
 
 
+def _scratch(state_dir: Path) -> Path:
+    return state_dir.absolute() / "tmp"
+
+
 def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     return inherited | {
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
@@ -131,6 +137,8 @@ def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[s
         "STATE_DIR": str(state_dir.absolute() / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(state_dir.absolute() / "s3"),
+        # MiniStack unpacks every function below the temporary folder and leaves it there.
+        "TMPDIR": str(_scratch(state_dir)),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         **added,
@@ -146,7 +154,8 @@ def _claim(port: int) -> int:
             probe.bind((HOST, port))
         except OSError as error:
             raise EmulatorError(
-                f"Port {port} on {HOST} is taken by another program. Stop it, or choose another port."
+                f"Port {port} on {HOST} is taken by another program. Stop it, or choose another port "
+                "(make run PORT=...)."
             ) from error
         return int(probe.getsockname()[1])
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 OVERLAP_MILLISECONDS = 1000
+EXPECTED = "DeliveryIncompleteError"
 ROUTES = {"Recommendations": "POST /recommendations", "History": "POST /history"}
 
 
@@ -77,15 +79,41 @@ def follow(logs: BaseClient, groups: list[str], show: Callable[[str], None], sto
     started = int(time.time() * 1000)
     since = dict.fromkeys(groups, started)
     # Every look goes back a little, for lines that were written late, and so meets lines shown before. They
-    # are known by time and text: the emulator gives them no eventId.
-    seen: set[tuple[int, str]] = set()
+    # are known by time and text, and how often: the emulator gives them no eventId.
+    shown: Counter[tuple[int, str]] = Counter()
     while not stop.wait(POLL_SECONDS):
-        lines = {(at, text) for group in groups for at, text in _lines(logs, group, since) if at >= started}
-        for at, text in sorted(lines - seen):
-            line = to_line(text)
-            if line is not None:
-                show(f"{time.strftime('%H:%M:%S', time.localtime(at / 1000))}  {line}")
-        seen = lines
+        lines = [line for group in groups for line in _lines(logs, group, since) if line[0] >= started]
+        known = shown.copy()
+        fresh = []
+        for line in lines:
+            if known[line]:
+                known[line] -= 1
+            else:
+                fresh.append(line)
+        # By time only: lines of one moment, such as a traceback's, stay in the order they were written.
+        for at, text in without_expected_tracebacks(sorted(fresh, key=lambda line: line[0])):
+            readable = to_line(text)
+            if readable is not None:
+                show(f"{time.strftime('%H:%M:%S', time.localtime(at / 1000))}  {readable}")
+        shown = Counter(lines)
+
+
+def without_expected_tracebacks(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines less the tracebacks of DeliveryIncompleteError: the delivery's own line has said it all.
+
+    The emulator writes a traceback line by line; its last line is the first that is not indented.
+    """
+    traceback: list[tuple[int, str]] = []
+    for at, text in lines:
+        if traceback or "Traceback (most recent call last)" in text:
+            traceback.append((at, text))
+            if len(traceback) > 1 and not text.startswith(" "):
+                if EXPECTED not in text:
+                    yield from traceback
+                traceback = []
+        else:
+            yield at, text
+    yield from traceback
 
 
 def _lines(logs: Any, group: str, since: dict[str, int]) -> Iterator[tuple[int, str]]:

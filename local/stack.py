@@ -8,23 +8,30 @@ next run finds the same API key, archive and events. Tests start the same stack 
 from __future__ import annotations
 
 import argparse
+import csv
 import fcntl
 import hashlib
 import json
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
+
+if __name__ == "__main__":
+    # A Ctrl-C while the imports below still run ends the program without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import boto3
 
 from local import catalogue
-from local.emulator import EmulatorError, running_emulator
+from local.emulator import FOREIGN, EmulatorError, running_emulator
 from local.follow import follow
 from local.gateway import mend_api
 from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
@@ -141,7 +148,8 @@ def _coordinates(outputs: dict[str, str], session: boto3.Session, aws_url: str, 
         personalizeUrl=engine_url,
         bucket=outputs["EventsBucket"],
         streamName=outputs["EventStreamName"],
-        quarantineQueueUrl=outputs["QuarantineQueueUrl"],
+        # The output keeps the address of the run that made the queue; the port may be another now.
+        quarantineQueueUrl=aws_url + urlsplit(outputs["QuarantineQueueUrl"]).path,
         campaignArn=CAMPAIGN_ARN,
         trackingId=TRACKING_ID,
     )
@@ -171,7 +179,22 @@ def _database(home: Path, data: Path) -> Path:
     return home / f"events-{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]}.sqlite"
 
 
-def welcome(stack: Stack) -> str:
+def sample(data: Path) -> list[str]:
+    """Three items that one user of the data liked, to be shown as an example."""
+    if data == catalogue.FOLDER:
+        return ["frankenstein", "dracula", "the-turn-of-the-screw"]
+    liked: dict[str, list[str]] = {}
+    with (data / "interactions.csv").open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            items = liked.setdefault(row["USER_ID"], [])
+            if row["ITEM_ID"] not in items:
+                items.append(row["ITEM_ID"])
+            if len(items) == 3:
+                return items
+    return max(liked.values(), key=len)
+
+
+def welcome(stack: Stack, items: Sequence[str]) -> str:
     """What the person at the terminal needs: where it is, the key, and lines that work when pasted."""
     headers = f"-H 'x-api-key: {stack.apiKey}' -H 'content-type: application/json'"
 
@@ -180,8 +203,7 @@ def welcome(stack: Stack) -> str:
 
     ask = {"userId": "ann", "numResults": 5}
     events = [
-        {"UserId": "ann", "SessionId": "s1", "EventType": "read", "Event": {"itemId": item}}
-        for item in ("frankenstein", "dracula", "the-turn-of-the-screw")
+        {"UserId": "ann", "SessionId": "s1", "EventType": "read", "Event": {"itemId": item}} for item in items
     ]
     return f"""
 Ready.
@@ -204,6 +226,7 @@ Ctrl-C stops everything. Requests and deliveries, as they happen:
 def main(arguments: list[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM. Exit status 0 when stopped, 1 when it could not start."""
     options = _options().parse_args(arguments)
+    _forget_the_developers_own()
     stop = threading.Event()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -222,7 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
             engine_port=options.engine_port,
             report=lambda line: print(line, flush=True),
         ) as running:
-            print(welcome(running.stack), flush=True)
+            print(welcome(running.stack, sample(options.data)), flush=True)
             follow(running.client("logs"), _log_groups(running), lambda line: print(line, flush=True), stop)
     except KeyboardInterrupt:
         print(f"\nStopped. Events, archive and API key are kept in {options.home.name} for the next run.")
@@ -232,14 +255,30 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _forget_the_developers_own() -> None:
+    """Take the developer's AWS profile, endpoints and proxy out of this process: it talks to itself only."""
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = "127.0.0.1,localhost"
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; it takes 1 to 65535")
+    return int(text)
+
+
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make run", description="Run the whole system on this machine.")
     parser.add_argument("--data", type=Path, default=catalogue.FOLDER, help="folder with interactions.csv")
     parser.add_argument("--home", type=Path, default=HOME, help="folder that keeps the state")
     parser.add_argument(
-        "--port", type=int, default=EMULATOR_PORT, help="port of the API and the AWS services"
+        "--port", type=_port, default=EMULATOR_PORT, help="port of the API and the AWS services"
     )
-    parser.add_argument("--engine-port", type=int, default=ENGINE_PORT, help="port of the Personalize engine")
+    parser.add_argument(
+        "--engine-port", type=_port, default=ENGINE_PORT, help="port of the Personalize engine"
+    )
     return parser
 
 

@@ -124,7 +124,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        remedy = "stop the program that uses it, or choose another one with --port."
+        remedy = (
+            "stop the program that uses it, or choose another one (--port; under make run ENGINE_PORT=...)."
+        )
         raise StartError(f"Port {port} on {address} cannot be had ({error.strerror}): {remedy}") from error
     return listener
 

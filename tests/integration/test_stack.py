@@ -156,6 +156,7 @@ def test_poison_put_straight_into_the_stream_is_quarantined_while_its_neighbours
 
 def test_a_thousand_events_of_two_hundred_sessions_arrive_once_each_in_session_order(stack, post, eventually):
     run = uuid.uuid4().hex[:8]
+    before = stack.engine.control("GET", "/_engine/stats")
     sent = [
         event(f"{run}-{n % 200}", "dracula", session=f"{run}-s{n % 200}", EventId=f"{run}-{n:04}")
         for n in range(1000)
@@ -171,6 +172,9 @@ def test_a_thousand_events_of_two_hundred_sessions_arrive_once_each_in_session_o
     by_session = {}
     for entry in eventually(arrived, seconds=60.0):
         by_session.setdefault(entry["sessionId"], []).append(entry["eventId"])
+    after = stack.engine.control("GET", "/_engine/stats")
+    assert after["eventsReceived"] - before["eventsReceived"] == 1000
+    assert after["duplicatesIgnored"] == before["duplicatesIgnored"]
     assert len(by_session) == 200
     assert sorted(name for names in by_session.values() for name in names) == [e["EventId"] for e in sent]
     assert all(names == sorted(names) for names in by_session.values())

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chalicelib import observability
-from local.follow import to_line
+from local.follow import to_line, without_expected_tracebacks
 
 
 def emitted(capsys, message, counts, **fields):
@@ -49,3 +49,24 @@ def test_an_error_line_of_the_logger_is_shown():
     assert "KeyError" in to_line(
         json.dumps({"level": "ERROR", "message": "Unexpected error", "error": "KeyError"})
     )
+
+
+def lines(*texts):
+    return [(1, text) for text in texts]
+
+
+def test_the_traceback_of_a_delivery_to_be_repeated_is_left_out():
+    before, after = lines("before"), lines("after")
+    expected = lines(
+        "Traceback (most recent call last):",
+        '  File "app.py", line 1',
+        "chalicelib.errors.DeliveryIncompleteError: 2",
+    )
+    assert list(without_expected_tracebacks(before + expected + after)) == before + after
+
+
+def test_any_other_traceback_is_shown_whole_and_in_order():
+    other = lines(
+        "Traceback (most recent call last):", '  File "b.py"', '  File "a.py"', "KeyError: 1", "after"
+    )
+    assert list(without_expected_tracebacks(other)) == other
