@@ -1,0 +1,116 @@
+"""The books at the end of a chaos run: what was put, what arrived, and which promises that keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run came to. Counts of distinct events or records unless it says otherwise.
+
+    ``accepted`` is everything put into the stream, poison included; ``echoes`` are the records that a
+    producer's retry put once more. ``requests`` counts PutEvents on the wire by how it ended, botocore's
+    retries included.
+    """
+
+    label: str
+    accepted: int
+    echoes: int
+    poison: int
+    trained: int
+    lost: int
+    strangers: int
+    violations: int
+    quarantined: int
+    wrongly_quarantined: int
+    messages: int
+    discarded: int
+    invocations: int
+    failures: int
+    redelivered: int
+    kills: int
+    errors: Mapping[str, int]
+    requests: Mapping[str, int]
+    fewest: int
+    elapsed: float
+
+    @property
+    def promises(self) -> dict[str, bool]:
+        """Each promise, and whether it was kept."""
+        return {
+            "no event is lost": self.lost == 0 and self.discarded == 0,
+            "distinct events trained on = accepted - quarantined": self.trained
+            == self.accepted - self.quarantined,
+            "nothing is trained on that is poison": self.strangers == 0,
+            "no event overtakes another of its session": self.violations == 0,
+            "quarantined = poison exactly": self.quarantined == self.poison and self.wrongly_quarantined == 0,
+        }
+
+    @property
+    def broken(self) -> list[str]:
+        return [promise for promise, kept in self.promises.items() if not kept]
+
+
+def order_violations(expected: Sequence[str], arrived: Sequence[str]) -> int:
+    """How many events arrived after one that stands later in the stream; lost ones do not count."""
+    position = {event_id: index for index, event_id in enumerate(expected)}
+    latest, violations = -1, 0
+    for event_id in arrived:
+        index = position.get(event_id, latest)
+        violations += index < latest
+        latest = max(latest, index)
+    return violations
+
+
+def table(results: Sequence[Result]) -> str:
+    """The results side by side, with their promises."""
+    columns = [_cells(result) for result in results]
+    rows = [["", *(result.label for result in results)]]
+    rows += [[name, *(column.get(name, "0") for column in columns)] for name in _names(columns)]
+    for promise in results[0].promises:
+        kept = ("kept" if result.promises[promise] else "BROKEN" for result in results)
+        rows.append([promise, *kept])
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _names(columns: Sequence[Mapping[str, str]]) -> list[str]:
+    return list(dict.fromkeys(name for column in columns for name in column))
+
+
+def _cells(result: Result) -> dict[str, str]:
+    requests = sum(result.requests.values())
+    counts = {
+        "events accepted": result.accepted,
+        "  put once more by a producer's retry": result.echoes,
+        "  poison among them": result.poison,
+        "events lost": result.lost,
+        "distinct events trained on": result.trained,
+        "order violations within a session": result.violations,
+        "records quarantined": result.quarantined,
+        "  messages in the queue, repeats included": result.messages,
+        "invocations": result.invocations,
+        "  killed": result.kills,
+        **{f"  raised {name}": number for name, number in sorted(result.errors.items())},
+        "  failed, wholly or in part": result.failures,
+        "records delivered again": result.redelivered,
+        "PutEvents requests": requests,
+        **{f"  {name}": number for name, number in result.requests.items()},
+        "fewest possible": result.fewest,
+    }
+    cells = {name: f"{number:,}" for name, number in counts.items()}
+    ratio = requests / result.fewest if result.fewest else 1.0
+    taken = result.requests["taken"] / result.fewest if result.fewest else 1.0
+    return cells | {
+        "requests / fewest": f"{ratio:.2f}",
+        "taken / fewest": f"{taken:.2f}",
+        "seconds": f"{result.elapsed:.1f}",
+    }

@@ -1,0 +1,188 @@
+"""deliver_events under whatever comes: any contents, any batches, any faults, killed at any moment.
+
+Lambda's rules are played by local.event_source, Personalize, SQS and S3 by tests.wire; everything in between
+is the application's own.
+"""
+
+import base64
+import io
+from collections import defaultdict
+from contextlib import contextmanager, redirect_stdout
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib import clients, delivery
+from chalicelib.contract import events
+from chalicelib.errors import InvalidRequestError
+from chalicelib.quarantine import Quarantine
+from local.event_source import EventSource
+from local.invocation import Runtime
+from local.personalize import TRACKING_ID
+from local.stream import LARGEST_GAP, Stream
+from tests.conftest import SETTINGS
+from tests.factories import NOW
+from tests.strategies import (
+    CURSED,
+    contents,
+    faults,
+    kill_moments,
+    mappings,
+    put_events_faults,
+    records,
+    visits,
+)
+from tests.wire import Wire
+
+thorough = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+
+
+# One invocation
+
+
+@thorough
+@given(contents=contents, faults=faults, concurrency=st.sampled_from([1, 8]))
+def test_every_record_ends_delivered_quarantined_or_deferred_exactly_once(contents, faults, concurrency):
+    stream = filled(contents, shard_count=1)
+    batch = delivery.arrivals({"Records": [record.as_event() for record in stream.shards[0]]})
+    wire = Wire(invalid_items=[CURSED], faults=faults)
+    with pytest.MonkeyPatch.context() as monkeypatch, wire.connected(monkeypatch):
+        outcome = delivery.deliver(
+            batch,
+            tracking_id=TRACKING_ID,
+            client=clients.personalize_events(),
+            quarantine_to=Quarantine("https://queue", "bucket", clients.sqs, clients.s3),
+            concurrency=concurrency,
+            seconds_left=lambda: 60.0,
+            now=lambda: NOW,
+        )
+    deferred = [arrival for arrival, _ in outcome.deferred]
+    assert sorted(places(outcome.delivered + outcome.quarantined + deferred)) == sorted(places(batch))
+    # And it is true: what counts as delivered has been taken, what counts as quarantined is in the queue.
+    taken = {event_id for _, event_id in wire.trained}
+    for arrival in outcome.delivered:
+        event = events.read(arrival.data, fallback_id=arrival.derived_id, arrived_at=NOW)
+        assert event.event_id in taken
+    assert set(places(outcome.quarantined)) <= wire.quarantined
+    numbers = [int(arrival.sequence_number) for arrival in deferred]
+    assert outcome.first_deferred == (str(min(numbers)) if numbers else None)
+
+
+# All invocations that Lambda makes of it
+
+
+@thorough
+@given(
+    contents=contents,
+    faults=faults,
+    mapping=mappings,
+    shard_count=st.integers(1, 3),
+    kills=kill_moments,
+    seed=st.integers(0, 2**16),
+)
+def test_in_the_end_everything_valid_is_trained_on_once_in_order_and_the_poison_is_quarantined(
+    *, contents, faults, mapping, shard_count, kills, seed
+):
+    deliver_all(filled(contents, shard_count), faults, mapping, kills, seed)
+
+
+@thorough
+@given(
+    contents=st.lists(visits(st.just("s1")), min_size=1, max_size=6),
+    faults=put_events_faults,
+    mapping=mappings,
+    kills=kill_moments,
+)
+def test_a_long_session_keeps_its_order_whatever_its_calls_meet(contents, faults, mapping, kills):
+    deliver_all(filled(contents, 1), {"s1": faults}, mapping, kills)
+
+
+# Helpers
+
+
+def deliver_all(stream, faults, mapping, kills, seed=0):
+    """Play the event source to the end of the stream, and compare what arrived with what was put."""
+    trained, poison = judge(stream)
+    wire = Wire(invalid_items=[CURSED], faults=faults)
+    moments = iter(kills)
+    with deliver_events(wire, mapping, concurrency=1 if kills else 8) as handler:
+        runtime = Runtime(handler, timeout=60, now=lambda: 0.0, kill_after=lambda: next(moments, None))
+        wire.tick = runtime.tick
+        source = EventSource(stream, runtime, mapping, now=lambda: 0.0)
+        source.run_in_turns(Random(seed), at_most=2_000)
+    assert by_session(wire.trained) == trained
+    assert wire.quarantined == poison
+    assert kept(wire) == {record.place: record.data for record in all_of(stream) if record.place in poison}
+    assert source.counts["finished"] == len(stream)
+
+
+def judge(stream):
+    """What has to become of the records: event ids by session, in order, and the places of the poison."""
+    trained, poison = defaultdict(dict), set()
+    for shard in stream.shards:
+        for record in shard:
+            try:
+                event = events.read(record.data, fallback_id=":".join(record.place), arrived_at=NOW)
+            except InvalidRequestError:
+                poison.add(record.place)
+                continue
+            if event.entry.get("itemId") == CURSED:
+                poison.add(record.place)
+            else:
+                trained[event.session_id].setdefault(event.event_id)
+    return {session: list(ids) for session, ids in trained.items()}, poison
+
+
+def filled(contents, shard_count):
+    # After a few records the numbers get longer, so that comparing them as text shows.
+    first = 10**22 - 4 * LARGEST_GAP
+    stream = Stream(shard_count, now=NOW.timestamp, random=Random(1), first_sequence_number=first)
+    for data, partition_key in records(contents):
+        stream.put(data, partition_key)
+    return stream
+
+
+def all_of(stream):
+    return [record for shard in stream.shards for record in shard]
+
+
+def places(arrivals):
+    return [(arrival.shard_id, arrival.sequence_number) for arrival in arrivals]
+
+
+def by_session(trained):
+    sessions = defaultdict(list)
+    for session, event_id in trained:
+        sessions[session].append(event_id)
+    return dict(sessions)
+
+
+def kept(wire):
+    """The quarantined records' bytes by their place, from the message or from the bucket."""
+    found = {}
+    for message in wire.messages:
+        place = message["shardId"], message["sequenceNumber"]
+        if message["record"] is None:
+            found[place] = wire.objects["/".join(place)]
+        elif message.get("encoding") == "base64":
+            found[place] = base64.b64decode(message["record"])
+        else:
+            found[place] = message["record"].encode()
+    return found
+
+
+@contextmanager
+def deliver_events(wire, mapping, concurrency):
+    """The application's handler, configured as the event source mapping is, on this wire."""
+    import app  # noqa: PLC0415 - it reads its settings at import, which tests/conftest.py provides first
+
+    report = str(mapping.report_batch_item_failures).lower()
+    variables = SETTINGS | {"TRACKING_ID": TRACKING_ID, "REPORT_BATCH_ITEM_FAILURES": report}
+    with pytest.MonkeyPatch.context() as monkeypatch, wire.connected(monkeypatch):
+        monkeypatch.setattr(app, "config", app.Config.from_environ(variables))
+        monkeypatch.setattr(clients, "PUT_EVENTS_CONCURRENCY", concurrency)
+        # The lines of a thousand batches would bury the example that failed.
+        with redirect_stdout(io.StringIO()):
+            yield app.deliver_events

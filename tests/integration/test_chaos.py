@@ -1,0 +1,40 @@
+"""The chaos run in small: a real engine with faults, a real queue, the real handler in killed processes."""
+
+import pytest
+
+from local.chaos.quarantine import CREDENTIALS
+from local.chaos.run import run
+from local.chaos.scenario import Scenario
+from local.emulator import running_emulator
+from local.event_source import EventSourceMapping
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    state = tmp_path_factory.mktemp("emulator")
+    with running_emulator(environment=CREDENTIALS, state_dir=state) as running:
+        yield running
+
+
+@pytest.mark.parametrize("report", [False, True], ids=["raising", "reporting"])
+def test_whatever_goes_wrong_the_books_balance(emulator, tmp_path, report):
+    scenario = Scenario(
+        events=2_000, sessions=100, batch_size=200, kills=0.3, report_batch_item_failures=report, limit=120
+    )
+    result = run(scenario, emulator_url=emulator.url, home=tmp_path)
+    assert result.broken == []
+    assert result.lost == 0
+    assert result.trained == result.accepted - result.quarantined
+    assert result.quarantined == result.poison > 0
+    assert result.violations == 0
+    assert result.requests["throttled"] > 0
+
+
+def test_failures_reported_to_a_mapping_that_does_not_read_them_are_lost_and_noticed(emulator, tmp_path):
+    # Why REPORT_BATCH_ITEM_FAILURES is false by default; and a run that cannot fail would prove nothing.
+    scenario = Scenario(events=200, sessions=8, throttle=1.0, kills=0.0, hurries=1.0, limit=120)
+    result = run(
+        scenario, emulator_url=emulator.url, home=tmp_path, mapping=EventSourceMapping(batch_size=100)
+    )
+    assert result.lost == result.accepted - result.poison
+    assert "no event is lost" in result.broken
