@@ -14,9 +14,12 @@ import botocore.endpoint
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
-from chalicelib import clients
+from chalicelib import clients, delivery
+from chalicelib.quarantine import Quarantine
+from local.personalize import TRACKING_ID
 from local.personalize.errors import ServiceError
 from local.personalize.requests import parse_put_events
+from tests.factories import NOW
 
 MAX_QUEUE_BYTES = 1024 * 1024
 """Of the messages of one SendMessageBatch together (API_SendMessageBatch)."""
@@ -164,3 +167,16 @@ def response(url, status, body):
     if isinstance(body, dict) and "__type" in body:
         headers["x-amzn-ErrorType"] = body["__type"]
     return AWSResponse(url, status, headers, SimpleNamespace(stream=lambda **_: [content]))
+
+
+def deliver(batch, *, concurrency=1, seconds_left=lambda: 60.0):
+    """Deliver a batch with the clients of chalicelib, within ``Wire.connected``; the outcome."""
+    return delivery.deliver(
+        batch,
+        tracking_id=TRACKING_ID,
+        client=clients.personalize_events(),
+        quarantine_to=Quarantine("https://queue", "archive", clients.sqs, clients.s3),
+        concurrency=concurrency,
+        seconds_left=seconds_left,
+        now=lambda: NOW,
+    )

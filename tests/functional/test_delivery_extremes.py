@@ -1,0 +1,49 @@
+"""Batches at the edges of what Lambda hands over."""
+
+import json
+
+import pytest
+
+from chalicelib import clients
+from tests.factories import arrival, request
+from tests.wire import Wire, deliver
+
+
+def test_ten_thousand_records_in_one_batch_arrive_in_order_in_the_fewest_calls(monkeypatch):
+    wire = Wire()
+    batch = [
+        arrival(request(SessionId=f"s{number % 700}", EventId=f"{number:05}"), number)
+        for number in range(10_000)
+    ]
+    with wire.connected(monkeypatch):
+        outcome = deliver(batch, concurrency=clients.PUT_EVENTS_CONCURRENCY)
+    assert len(outcome.delivered) == 10_000
+    by_session = {}
+    for session, event_id in wire.trained:
+        by_session.setdefault(session, []).append(event_id)
+    assert sum(map(len, by_session.values())) == 10_000
+    assert all(ids == sorted(ids) for ids in by_session.values())
+    assert outcome.calls == sum(-(-len(ids) // 10) for ids in by_session.values()) == wire.requests
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(b"\xff" * 1024 * 1024, id="bytes"),
+        pytest.param(b'"' + b"a" * (1024 * 1024 - 2) + b'"', id="text"),
+        pytest.param(
+            json.dumps(request(Event={"itemId": "i", "note": "n" * 1_048_000})).encode(), id="event"
+        ),
+        pytest.param(b"[" * 1024 * 1024, id="nesting"),
+    ],
+)
+def test_a_record_of_one_mebibyte_is_kept_whole_and_its_neighbours_arrive(monkeypatch, record):
+    wire = Wire()
+    batch = [arrival(request(EventId="a"), 1), arrival(record, 2), arrival(request(EventId="b"), 3)]
+    with wire.connected(monkeypatch):
+        outcome = deliver(batch)
+    assert [event_id for _, event_id in wire.trained] == ["a", "b"]
+    assert [found.sequence_number for found in outcome.quarantined] == ["2"]
+    (message,) = wire.messages
+    assert message["recordLocation"].startswith("s3://archive/quarantine/")
+    assert record in wire.objects.values()
