@@ -22,11 +22,16 @@ MAX_MESSAGE_BYTES = 256 * 1024
 MAX_MESSAGES_PER_CALL = 10
 MAX_ERROR_CHARACTERS = 1000
 SLOWEST_CALL = 5.0
-"""Seconds that one call can take with the time-outs and retries of clients.sqs."""
+"""Seconds that a SendMessageBatch can take with the time-outs and retries of clients.sqs."""
+SLOWEST_STORE = 7.0
+"""The same for a PutObject with those of clients.s3."""
 
 UNREADABLE = "unreadable"
 REFUSED = "refused"
 """The two reasons: the record breaks the contract, or Personalize refused the event."""
+
+
+_TOO_LATE = UnavailableError("Too little time was left to quarantine the record.")
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ def put(
 ) -> list[PersonalizeApiError | None]:
     """Store every reject; for each, None or why it is not stored (it then has to be delivered again).
 
-    No call is started in the last SLOWEST_CALL seconds, nor after one that failed: a queue that is down must
-    not cost the other records of the batch their time.
+    No call is started that might not end in time, nor one to a queue that has just failed: that must not cost
+    the other records of the batch their time.
     """
     failures: dict[int, PersonalizeApiError] = {}
     halt: PersonalizeApiError | None = None
@@ -71,11 +76,10 @@ def put(
         max_bytes=MAX_MESSAGE_BYTES,
     ):
         if halt is None and seconds_left() < SLOWEST_CALL:
-            halt = UnavailableError("Too little time was left to quarantine the record.")
+            halt = _TOO_LATE
         if halt is None:
-            halt = _put_call(
-                {index: (rejects[index], body) for index, body in call}, quarantine, now, failures
-            )
+            records = {index: (rejects[index], body) for index, body in call}
+            halt = _put_call(records, quarantine, now, seconds_left, failures)
         else:
             failures |= dict.fromkeys((index for index, _ in call), halt)
     return [failures.get(index) for index in range(len(rejects))]
@@ -85,6 +89,7 @@ def _put_call(
     call: Mapping[int, tuple[Reject, str]],
     quarantine: Quarantine,
     now: datetime,
+    seconds_left: Callable[[], float],
     failures: dict[int, PersonalizeApiError],
 ) -> PersonalizeApiError | None:
     """One SendMessageBatch, and PutObject for what is too large for it. Notes what failed in ``failures``.
@@ -93,10 +98,15 @@ def _put_call(
     """
     bodies: dict[int, str] = {}
     for index, (reject, body) in call.items():
-        try:
-            bodies[index] = _fit(body, reject, quarantine, now)
-        except PersonalizeApiError as error:
-            failures[index] = error
+        if len(body) <= MAX_MESSAGE_BYTES:
+            bodies[index] = body
+        elif seconds_left() < SLOWEST_STORE + SLOWEST_CALL:
+            failures[index] = _TOO_LATE
+        else:
+            try:
+                bodies[index] = _point_to(_store(reject, quarantine), reject, now)
+            except PersonalizeApiError as error:
+                failures[index] = error
     try:
         failures |= _send(bodies, quarantine) if bodies else {}
     except PersonalizeApiError as error:
@@ -118,11 +128,9 @@ def to_message(reject: Reject, *, now: datetime) -> str:
     return _message(reject, content, now)
 
 
-def _fit(body: str, reject: Reject, quarantine: Quarantine, now: datetime) -> str:
-    """The message, or one that points to the record in the bucket when it is too large for the queue."""
-    if len(body) <= MAX_MESSAGE_BYTES:
-        return body
-    return _message(reject, {"record": None, "recordLocation": _store(reject, quarantine)}, now)
+def _point_to(location: str, reject: Reject, now: datetime) -> str:
+    """The message for a record that is kept in the bucket."""
+    return _message(reject, {"record": None, "recordLocation": location}, now)
 
 
 def _message(reject: Reject, content: dict[str, Any], now: datetime) -> str:

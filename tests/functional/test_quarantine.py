@@ -95,6 +95,14 @@ def test_a_queue_that_is_gone_is_asked_once_and_reported_for_every_record(stubs)
     assert [type(outcome) for outcome in outcomes] == [MisconfiguredError] * 30
 
 
+def test_a_large_record_is_not_stored_when_the_bucket_might_take_too_long_and_its_neighbour_is(stubs):
+    stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": []})
+    rejects = [reject(b"x" * 300_000), reject()]
+    large, small = quarantine.put(rejects, PLACE, now=NOW, seconds_left=lambda: 11.9)
+    assert type(large) is UnavailableError
+    assert small is None
+
+
 def test_with_too_little_time_nothing_is_sent_and_everything_reported(stubs):
     outcomes = quarantine.put([reject()] * 2, PLACE, now=NOW, seconds_left=lambda: 4.9)
     assert [type(outcome) for outcome in outcomes] == [UnavailableError] * 2
