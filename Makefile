@@ -8,9 +8,11 @@ STAGE ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# In an environment of its own: it pins versions of boto3, packaging and networkx that the others do not take.
+CHECKOV := 3.3.30
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format package deploy-stack redrive clean
+.PHONY: help run test lint check format package deploy deploy-stack doctor destroy security redrive chaos clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -19,8 +21,8 @@ run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own da
 	@exec $(BIN)/python -m local.stack $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT)) \
 		$(if $(ENGINE_PORT),--engine-port $(ENGINE_PORT))
 
-test: $(INSTALLED) ## Run all tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## Run all tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## Format, lint, types, and cfn-lint on the merged template
 	$(BIN)/ruff format --check .
@@ -38,11 +40,29 @@ format: $(INSTALLED) ## Format the code
 package: $(INSTALLED) ## Write build/STAGE/sam.yaml and deployment.zip (STAGE=dev)
 	$(BIN)/python resources/deploy.py package --stage $(STAGE)
 
+deploy: $(INSTALLED) ## Deploy step by step, with 'chalice deploy' in the middle (STAGE=dev)
+	@$(BIN)/python resources/deploy.py deploy --stage $(STAGE) $(ARGS)
+
 deploy-stack: $(INSTALLED) ## Deploy everything as one CloudFormation stack (STAGE=dev)
 	$(BIN)/python resources/deploy.py stack --stage $(STAGE) $(ARGS)
 
+doctor: $(INSTALLED) ## Examine what is deployed and say what to mend (STAGE=dev)
+	@$(BIN)/python resources/doctor.py --stage $(STAGE) $(ARGS)
+
+destroy: $(INSTALLED) ## Remove what is deployed; events are kept (STAGE=dev, ARGS=--delete-events)
+	@$(BIN)/python resources/deploy.py destroy --stage $(STAGE) $(ARGS)
+
+security: $(INSTALLED) ## Hold the template of STAGE=prod against checkov's rules
+	$(BIN)/python resources/deploy.py package --stage prod
+	@test -x build/checkov/bin/checkov || $(BIN)/python -m venv build/checkov
+	@build/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV)
+	build/checkov/bin/checkov --config-file resources/checkov.yaml --file build/prod/sam.yaml
+
 redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev, ARGS=--dry-run)
 	@$(BIN)/python resources/redrive.py --stage $(STAGE) $(ARGS)
+
+chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
+	@$(BIN)/python -m local.chaos $(ARGS)
 
 clean: ## Remove what was built, installed and remembered
 	rm -rf $(VENV) .local build

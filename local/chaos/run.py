@@ -31,8 +31,8 @@ KEPT_FROM_SURROUNDINGS = ("PATH", "PYTHONPATH", "HOME", "SYSTEMROOT", "VIRTUAL_E
 # What each way to refuse a request is called in the books; the engine counts them by these names.
 FAULT_NAMES = {
     "ThrottlingException": "throttled",
-    "ServiceUnavailable": "failed",
-    "reset": "reset",
+    "ServiceUnavailable": "answered 503",
+    "reset": "connection reset",
     "markedInvalid": "refused as invalid",
 }
 
