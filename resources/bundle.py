@@ -67,7 +67,7 @@ def package(
             return Package(made.template_path, made.zip_path, reused=True)
         report(f"Packaging stage {stage}")
         stamp.unlink(missing_ok=True)
-        wheels = _download_wheels(project_dir, build_dir, report)
+        wheels = download_wheels(project_dir, build_dir, report)
         with tempfile.TemporaryDirectory(dir=build_dir, prefix=f".{stage}-") as folder:
             staged, output = Path(folder) / "project", Path(folder) / "output"
             _stage_inputs(project_dir, staged)
@@ -177,7 +177,7 @@ def _stage_inputs(project_dir: Path, staged: Path) -> None:
         shutil.copyfile(path, copy)
 
 
-def _download_wheels(project_dir: Path, build_dir: Path, report: Callable[[str], None]) -> Path:
+def download_wheels(project_dir: Path, build_dir: Path, report: Callable[[str], None]) -> Path:
     """The packages of requirements.txt, kept, so that a change of app.py is packaged without the network."""
     requirements = project_dir / "requirements.txt"
     wheels = build_dir / "wheels" / hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]

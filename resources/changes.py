@@ -88,6 +88,7 @@ def parameters_for(
     missing = []
     for name, definition in sorted(declared.items()):
         if name in given:
+            check_value(name, given[name], definition)
             parameters.append({"ParameterKey": name, "ParameterValue": given[name]})
         elif name in previous:
             parameters.append({"ParameterKey": name, "UsePreviousValue": True})
@@ -203,3 +204,39 @@ def verdict(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None
     else:
         left = f"The stack is left in the state {status}."
     raise StackError(f"The stack {name} could not be deployed. {why}\n{left}")
+
+
+def check_deletable(name: str, status: str) -> None:
+    """StackError for a stack that CloudFormation would not begin to delete."""
+    if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        raise StackError(
+            f"The stack {name} is in the state {status}: another change is under way. Wait for its end, then "
+            "run this again."
+        )
+
+
+def deletion_verdict(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None:
+    """Return when the stack is gone; otherwise StackError with the reason."""
+    if status == "DELETE_COMPLETE":
+        return
+    why = first_failure(events, name) or "CloudFormation gave no reason"
+    raise StackError(
+        f"The stack {name} could not be deleted whole. {why}\nIt is left in the state {status}. Remove what "
+        "stands in the way, then run this again."
+    )
+
+
+def check_value(name: str, value: str, definition: Document) -> None:
+    """StackError, in the template's own words, for a value that its parameter does not take."""
+    allowed = definition.get("AllowedValues")
+    if allowed and value not in allowed:
+        raise StackError(f"{name} is {value!r}; it takes {' or '.join(allowed)}.")
+    pattern = definition.get("AllowedPattern")
+    if pattern and not re.fullmatch(pattern, value):
+        expected = definition.get("ConstraintDescription", f"must match {pattern}")
+        raise StackError(f"{name} is {value!r}; it {expected}.")
+    if definition.get("Type") == "Number":
+        least, most = definition.get("MinValue"), definition.get("MaxValue")
+        bounds = f" from {least}" * (least is not None) + f" to {most}" * (most is not None)
+        if not re.fullmatch(r"[0-9]+", value) or not (least or 0) <= int(value) <= (most or int(value)):
+            raise StackError(f"{name} is {value!r}; it must be a number{bounds}.")

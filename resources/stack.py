@@ -5,7 +5,6 @@ The calls only; changes.py decides what they say. The same against AWS and again
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +19,11 @@ from botocore.exceptions import ClientError
 from resources import changes, merge
 from resources.bundle import Package
 from resources.errors import StackError, in_sentences
+from resources.store import Store
 
 Report = Callable[[str], None]
 Confirm = Callable[[Sequence[str]], bool]
+Verdict = Callable[[str, str, Sequence[Mapping[str, Any]]], None]
 
 
 def deploy_stack(
@@ -44,6 +45,37 @@ def deploy_stack(
     """
     changes.check_stack_name(stack_name)
     with in_sentences():
+        store = Store.open(session, endpoint_url)
+        bucket, key = store.put(package.zip_path.read_bytes(), f"{stack_name}/", ".zip")
+        template = merge.load(package.template_path.read_text(encoding="utf-8"))
+    return deploy_template(
+        changes.with_code(template, bucket, key),
+        stack_name,
+        parameters,
+        session,
+        report,
+        endpoint_url=endpoint_url,
+        confirm=confirm,
+        tags=tags,
+        poll_seconds=poll_seconds,
+    )
+
+
+def deploy_template(
+    template: merge.Document,
+    stack_name: str,
+    parameters: Mapping[str, str],
+    session: boto3.Session,
+    report: Report,
+    *,
+    endpoint_url: str | None = None,
+    confirm: Confirm = lambda plan: True,
+    tags: Mapping[str, str] | None = None,
+    poll_seconds: float = 2.0,
+) -> dict[str, str]:
+    """As deploy_stack, for a template that needs no code of ours."""
+    changes.check_stack_name(stack_name)
+    with in_sentences():
         deployment = _Deployment(
             name=stack_name,
             cloudformation=session.client("cloudformation", endpoint_url=endpoint_url),
@@ -54,12 +86,10 @@ def deploy_stack(
         deployment.is_new = not found
         operation = changes.operation_for(stack_name, found["StackStatus"] if found else None)
         previous = [p["ParameterKey"] for p in found.get("Parameters", [])] if operation == "UPDATE" else []
-        template = merge.load(package.template_path.read_text(encoding="utf-8"))
         values = changes.parameters_for(template, parameters, previous)
-        store = _Store.open(session, endpoint_url)
-        bucket, key = store.put(package.zip_path.read_bytes(), f"{stack_name}/", ".zip")
-        body = json.dumps(changes.with_code(template, bucket, key), separators=(",", ":"), sort_keys=True)
+        body = json.dumps(template, separators=(",", ":"), sort_keys=True)
         if len(body.encode()) > changes.INLINE_LIMIT:
+            store = Store.open(session, endpoint_url)
             source = {"TemplateURL": store.url(*store.put(body.encode(), f"{stack_name}/", ".json"))}
         else:
             source = {"TemplateBody": body}
@@ -74,6 +104,24 @@ def deploy_stack(
             confirm,
         )
         return deployment.outputs()
+
+
+def describe_stack(stack_name: str, session: boto3.Session) -> dict[str, Any]:
+    """The stack as CloudFormation describes it; empty when there is none. Raises AwsError."""
+    with in_sentences():
+        return _Deployment(stack_name, session.client("cloudformation"), lambda line: None, 0).describe()
+
+
+def delete_stack(
+    stack_name: str, session: boto3.Session, report: Report, *, poll_seconds: float = 2.0
+) -> None:
+    """Delete the stack and wait for the end of it; one that is gone already is a success. May be repeated.
+
+    What its template says to keep is kept. Raises StackError with CloudFormation's reason, or AwsError.
+    """
+    with in_sentences():
+        deployment = _Deployment(stack_name, session.client("cloudformation"), report, poll_seconds)
+        deployment.delete()
 
 
 @dataclass
@@ -117,6 +165,17 @@ class _Deployment:
         self.cloudformation.execute_change_set(ChangeSetName=change_set, StackName=self.stack_id)
         self._follow()
 
+    def delete(self) -> None:
+        found = self.describe()
+        if not found:
+            return
+        self.stack_id = found["StackId"]
+        self.seen.update(event["EventId"] for event in self._events())
+        if found["StackStatus"] != "DELETE_IN_PROGRESS":
+            changes.check_deletable(self.name, found["StackStatus"])
+            self.cloudformation.delete_stack(StackName=self.stack_id)
+        self._follow(changes.deletion_verdict)
+
     def outputs(self) -> dict[str, str]:
         return {o["OutputKey"]: o["OutputValue"] for o in self.describe().get("Outputs", [])}
 
@@ -158,19 +217,19 @@ class _Deployment:
             if self.is_new:
                 self.cloudformation.delete_stack(StackName=self.stack_id)
 
-    def _follow(self) -> None:
+    def _follow(self, verdict: Verdict = changes.verdict) -> None:
         """Report events until the stack has come to rest; StackError when that is not where it should be."""
         happened: list[dict[str, Any]] = []
         while True:
             # Asked before the events, so that those of the last moment are among them.
-            status = self.describe()["StackStatus"]
+            status = self.describe().get("StackStatus", "DELETE_COMPLETE")
             fresh = [*self._events()][::-1]
             self.seen.update(event["EventId"] for event in fresh)
             happened += fresh
             for event in changes.worth_telling(fresh):
                 self.report(changes.progress_line(event))
             if changes.is_finished(status):
-                return changes.verdict(self.name, status, self._explained(happened))
+                return verdict(self.name, status, self._explained(happened))
             time.sleep(self.poll_seconds)
 
     def _explained(self, happened: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -192,57 +251,3 @@ class _Deployment:
                 if event["EventId"] in self.seen:
                     return
                 yield event
-
-
-@dataclass
-class _Store:
-    """The bucket that CloudFormation fetches code from: one per account and region, for every stack."""
-
-    s3: Any
-    account: str
-    bucket: str
-
-    @classmethod
-    def open(cls, session: boto3.Session, endpoint_url: str | None) -> _Store:
-        """The bucket, made now if there is none. It stays private: S3's own default, said once more."""
-        s3: Any = session.client("s3", endpoint_url=endpoint_url)
-        sts: Any = session.client("sts", endpoint_url=endpoint_url)
-        region = s3.meta.region_name
-        account = sts.get_caller_identity()["Account"]
-        store = cls(s3, account, f"personalize-api-deployments-{account}-{region}")
-        try:
-            s3.head_bucket(Bucket=store.bucket, ExpectedBucketOwner=account)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
-                raise
-            store._create(region)
-        return store
-
-    def _create(self, region: str) -> None:
-        # us-east-1 is the one region that may not be named here.
-        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        self.s3.create_bucket(Bucket=self.bucket, **where)
-        self.s3.put_public_access_block(
-            Bucket=self.bucket,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True,
-                "RestrictPublicBuckets": True,
-            },
-        )
-
-    def put(self, content: bytes, prefix: str, suffix: str) -> tuple[str, str]:
-        """Upload under the hash of the content, unless it is there. Old ones stay: a roll-back needs them."""
-        key = f"{prefix}{hashlib.sha256(content).hexdigest()}{suffix}"
-        owner = {"Bucket": self.bucket, "ExpectedBucketOwner": self.account}
-        try:
-            self.s3.head_object(Key=key, **owner)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchKey"}:
-                raise
-            self.s3.put_object(Key=key, Body=content, **owner)
-        return self.bucket, key
-
-    def url(self, bucket: str, key: str) -> str:
-        return f"{self.s3.meta.endpoint_url}/{bucket}/{key}"

@@ -240,6 +240,31 @@ def test_stream_and_queue_are_encrypted(resources):
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+def test_the_topic_of_alarms_is_encrypted_with_a_key_that_cloudwatch_may_use(resources):
+    assert resources["AlarmTopic"]["Properties"]["KmsMasterKeyId"] == {"Ref": "AlarmTopicKey"}
+    key = resources["AlarmTopicKey"]["Properties"]
+    assert key["EnableKeyRotation"] is True
+    [statement] = [
+        s for s in key["KeyPolicy"]["Statement"] if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    ]
+    assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+    # CloudWatch documents no condition for this; one that it does not send would silence every alarm.
+    assert "Condition" not in statement
+
+
+def test_functions_are_tagged(transformed):
+    for function in of_type(transformed["Resources"], "AWS::Lambda::Function").values():
+        assert {"Key": "project", "Value": "personalize-api"} in function["Properties"]["Tags"]
+
+
+def test_every_finding_of_checkov_that_is_not_mended_has_its_reason():
+    config = (ROOT / "resources" / "checkov.yaml").read_text("utf-8")
+    skipped = re.findall(r"(?m)^  - (CKV_\w+)(.*)$", config)
+    assert skipped
+    for name, reason in skipped:
+        assert re.match(r" +# \w.{20,}", reason), f"{name} is left out without a reason"
+
+
 def test_every_log_group_has_a_retention_and_every_function_a_log_group(transformed):
     groups = of_type(transformed["Resources"], "AWS::Logs::LogGroup")
     assert {name: group["Properties"].get("RetentionInDays") for name, group in groups.items()} == {
@@ -297,6 +322,27 @@ def test_the_gateways_own_errors_have_our_shape_and_can_be_read_by_a_page(resour
         r'\{"Code":"[$.\w]+","Message":\$context\.error\.messageString\}',
         response["responseTemplates"]["application/json"],
     )
+
+
+def test_the_gateway_can_be_told_to_validate_bodies_as_the_documentation_says(tmp_path):
+    [snippet] = re.findall(r"(?s)```yaml\n(.*?)```", (ROOT / "docs" / "security.md").read_text("utf-8"))
+    for name in ("app.py", "requirements.txt", ".chalice", "chalicelib", "resources"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+        copy(ROOT / name, tmp_path / name)
+    shutil.copytree(bundle.BUILD / "wheels", tmp_path / "build" / "wheels")
+    settings = tmp_path / "resources" / "one-stack.yaml"
+    settings.write_text(merge.dump(merge.join([merge.load(snippet)], onto=merge.load(settings.read_text()))))
+    made = package("prod", project_dir=tmp_path, build_dir=tmp_path / "build")
+    definition = merge.load(made.template_path.read_text())["Resources"]["RestAPI"]["Properties"][
+        "DefinitionBody"
+    ]
+    operation = definition["paths"]["/recommendations"]["post"]
+    assert (
+        operation["x-amazon-apigateway-request-validator"]
+        in definition["x-amazon-apigateway-request-validators"]
+    )
+    assert operation["parameters"][0]["schema"]["$ref"].rsplit("/", 1)[-1] in definition["definitions"]
+    assert operation["security"] == [{"api_key": []}]
 
 
 def test_every_alarm_tells_the_topic_and_takes_silence_for_health(resources):

@@ -1,6 +1,8 @@
 """The deployment program against the emulator: create, no change, update, failure. And the emulator."""
 
 import os
+import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -94,7 +96,7 @@ def test_the_program_creates_a_stack_and_prints_plan_progress_and_outputs(progra
         line for line in ran.stdout.splitlines() if "CREATE_COMPLETE" in line and "EventStream" in line
     ]
     assert len(progress) == 1
-    outputs = dict(line.split() for line in ran.stdout.split("Outputs:\n")[1].splitlines())
+    outputs = dict(line.split() for line in ran.stdout.split("Outputs:\n")[1].split("\n\n")[0].splitlines())
     assert outputs["EventStreamName"] == "personalize-api-new-events"
     assert outputs["RecommendationsUrl"].startswith(f"https://{outputs['RestAPIId']}.execute-api.us-east-1.")
     assert outputs["RecommendationsUrl"].endswith("/api/recommendations")
@@ -170,7 +172,7 @@ def test_a_stack_whose_creation_failed_says_how_to_go_on(deploy, client):
 
 
 def test_a_malformed_parameter_is_refused_with_the_form_it_should_have(deployed, deploy):
-    with pytest.raises(AwsError, match="must look like arn:aws:personalize"):
+    with pytest.raises(StackError, match="must look like arn:aws:personalize"):
         deploy(CampaignArn="my-campaign")
 
 
@@ -186,6 +188,105 @@ def test_the_code_is_uploaded_once_to_a_private_bucket(deployed, deploy, client)
     assert len([key for key in keys if key.startswith(f"{STACK}/") and key.endswith(".zip")]) == 1
     blocked = client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert all(blocked.values())
+
+
+def test_a_campaign_of_another_region_is_refused_before_anything_is_made(program):
+    ran = program(
+        *("stack", "--stage", "local", "--stack-name", "personalize-api-far", "--region", "eu-west-1"),
+        *("--yes", "--parameter", f"CampaignArn={CAMPAIGN_ARN}", "--parameter", "EventTrackerId=1"),
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        "The campaign is in us-east-1, and this would deploy to eu-west-1. They have to be the same: add "
+        "--region us-east-1, or name a campaign of eu-west-1.\n"
+    )
+
+
+def test_without_credentials_the_first_thing_said_is_how_to_sign_in(program, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    ran = program("stack", "--stage", "local", "--yes")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("No AWS credentials were found. Sign in")
+
+
+def test_the_one_stack_is_destroyed_with_its_events_when_asked(deploy, program, client):
+    outputs, _ = deploy("personalize-api-gone", **REQUIRED)
+    client("s3").put_object(Bucket=outputs["EventsBucket"], Key="events/one", Body=b"{}")
+    arguments = ("destroy", "--stage", "local", "--stack-name", "personalize-api-gone", "--yes")
+    ran = program(*arguments, "--delete-events")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "  - stack personalize-api-gone\n" in ran.stdout
+    assert (
+        f"LOST FOR GOOD: the bucket {outputs['EventsBucket']} with every event in it (1 objects)."
+        in ran.stdout
+    )
+    with pytest.raises(client("cloudformation").exceptions.ClientError, match="does not exist"):
+        status(client, "personalize-api-gone")
+    assert outputs["EventsBucket"] not in [b["Name"] for b in client("s3").list_buckets()["Buckets"]]
+    assert "Nothing is deployed" in program(*arguments).stdout
+
+
+def test_a_stack_that_failed_to_be_made_can_be_destroyed(deploy, program, client):
+    client("s3").create_bucket(Bucket="taken-by-a-third")
+    with pytest.raises(StackError):
+        deploy("personalize-api-stuck", **REQUIRED, EventsBucketName="taken-by-a-third")
+    ran = program("destroy", "--stage", "local", "--stack-name", "personalize-api-stuck", "--yes")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "EventStreamName" in deploy("personalize-api-stuck", **REQUIRED)[0]
+
+
+def interrupted_after(words, arguments, environment, stdin):
+    """Start the program, press Ctrl-C once it has said ``words``; its exit status and all that it said."""
+    with subprocess.Popen(
+        [sys.executable, ROOT / "resources" / "deploy.py", *arguments],
+        env=environment,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as started:
+        said = b""
+        while words.encode() not in said:
+            piece = started.stdout.read1()
+            assert piece, said
+            said += piece
+        started.send_signal(signal.SIGINT)
+        said += started.stdout.read()
+        return started.wait(60), said.decode()
+
+
+def test_interrupted_at_the_question_nothing_is_left(emulator, client):
+    controller, terminal = pty.openpty()
+    given = [f"{name}={value}" for name, value in REQUIRED.items()]
+    given += ["EventsBucketName=", "NotificationEmail="]
+    options = [option for item in given for option in ("--parameter", item)]
+    arguments = ["stack", "--stage", "local", "--stack-name", "personalize-api-unasked", *options]
+    environment = os.environ | {"AWS_ENDPOINT_URL": emulator.url}
+    status, said = interrupted_after("Carry it out?", arguments, environment, terminal)
+    os.close(controller)
+    os.close(terminal)
+    assert status == 130
+    assert "Interrupted." in said
+    assert "Traceback" not in said
+    with pytest.raises(client("cloudformation").exceptions.ClientError, match="does not exist"):
+        client("cloudformation").describe_stacks(StackName="personalize-api-unasked")
+
+
+def test_interrupted_in_the_middle_the_same_command_goes_on(emulator, program):
+    options = [option for name, value in REQUIRED.items() for option in ("--parameter", f"{name}={value}")]
+    arguments = ["stack", "--stage", "local", "--stack-name", "personalize-api-cut", "--yes", *options]
+    environment = os.environ | {"AWS_ENDPOINT_URL": emulator.url}
+    status, said = interrupted_after("CREATE_", arguments, environment, subprocess.DEVNULL)
+    assert status == 130
+    assert "run the same command again" in said
+    assert "Traceback" not in said
+    for _ in range(20):
+        ran = program(*arguments)
+        assert "Traceback" not in ran.stderr
+        if ran.returncode == 0:
+            break
+        assert "Another change is under way: wait for its end" in ran.stderr
+    assert ran.returncode == 0
 
 
 def test_an_emulator_that_is_not_there_is_a_sentence(session):

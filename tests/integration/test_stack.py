@@ -62,6 +62,8 @@ def test_over_the_usage_plan_the_answer_is_429(stack, post, eventually):
     key = gateway.create_api_key(name="tiny", enabled=True)
     gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     statuses = [post("recommendations", {"userId": "u"}, key=key["value"])[0] for _ in range(3)]
+    gateway.delete_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"])
+    gateway.delete_api_key(apiKey=key["id"])
     assert statuses == [200, 200, 429]
 
 

@@ -1,0 +1,23 @@
+"""Files as they come from version control, whatever a deployment from this work tree has recorded in them."""
+
+import json
+from pathlib import Path
+
+RECORDED = {
+    "CAMPAIGN_ARN": "arn:aws:personalize:us-east-1:111122223333:campaign/set-me",
+    "TRACKING_ID": "set-me",
+}
+
+
+def config_as_cloned(path: Path) -> str:
+    """The text of .chalice/config.json without what 'deploy.py pipeline' records."""
+    config = json.loads(path.read_text())
+    for name in ("dev", "prod"):
+        variables = config["stages"][name]["environment_variables"]
+        variables.update(RECORDED)
+        variables.pop("EVENTS_BUCKET_NAME", None)
+        for variable, kind in (("EVENT_STREAM_NAME", "events"), ("QUARANTINE_QUEUE_URL", "quarantine")):
+            resource = f"personalize-api-{name}-pipeline-{kind}"
+            queue = f"https://sqs.us-east-1.amazonaws.com/111122223333/{resource}"
+            variables[variable] = queue if kind == "quarantine" else resource
+    return json.dumps(config, indent=2) + "\n"
