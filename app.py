@@ -139,7 +139,8 @@ def _seconds_left() -> float:
 
 def _age(batch: list[delivery.Arrival]) -> float:
     """Seconds since the oldest record of the batch arrived in the stream."""
-    return max(((_now() - arrival.arrived_at).total_seconds() for arrival in batch), default=0.0)
+    now = _now()
+    return (now - min((arrival.arrived_at for arrival in batch), default=now)).total_seconds()
 
 
 def _now() -> datetime:

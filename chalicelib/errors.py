@@ -1,7 +1,7 @@
 """The error tree. It knows neither HTTP nor Chalice: app.py maps it to statuses, delivery to outcomes.
 
     PersonalizeApiError
-    ├── ConfigError               a setting is missing or malformed (raised at start, never per request)
+    ├── ConfigError               a setting is missing or malformed (at start, or where it is needed)
     ├── InvalidRequestError       the caller's input, or what Personalize says of it; permanent
     ├── NotFoundError             a name in the request that is not configured
     ├── ThrottledError            an AWS service asks us to slow down; try again

@@ -1,13 +1,11 @@
 """The whole system, started once for all integration tests, on free ports of 127.0.0.1."""
 
-import json
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 
 from local.stack import running_stack
+from tests import calls
 
 
 @pytest.fixture(scope="session")
@@ -20,16 +18,8 @@ def stack(tmp_path_factory):
 def post(stack):
     """``post(route, body)`` calls the API over HTTP and answers (status, parsed body, headers)."""
 
-    def call(route, body, key=stack.stack.apiKey, content_type="application/json"):
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"content-type": content_type} | ({"x-api-key": key} if key else {})
-        request = urllib.request.Request(f"{stack.stack.apiUrl}/{route}", data, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return response.status, json.load(response), response.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error), error.headers
+    def call(route, body, key=stack.stack.apiKey, **options):
+        return calls.post(f"{stack.stack.apiUrl}/{route}", body, key=key, **options)
 
     return call
 

@@ -15,6 +15,7 @@ from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from resources import changes
 from resources.bundle import ROOT
 from resources.deploy import AwsError, StackError, deploy_stack, package
+from tests.calls import run_command
 
 STACK = "personalize-api-deploy"
 REQUIRED = {"CampaignArn": CAMPAIGN_ARN, "EventTrackerId": TRACKING_ID}
@@ -49,16 +50,7 @@ def program(emulator):
     """``program(*arguments)`` runs resources/deploy.py as a person would, pointed at the emulator."""
 
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, ROOT / "resources" / "deploy.py", *arguments],
-            cwd="/",
-            env=os.environ | {"AWS_ENDPOINT_URL": emulator.url},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=120,
-        )
+        return run_command("deploy.py", *arguments, endpoint_url=emulator.url)
 
     return run
 

@@ -10,8 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import boto3
@@ -21,6 +19,7 @@ from local import catalogue
 from local.emulator import running_emulator
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from local.personalize.process import running_engine
+from tests import calls
 from tests.clone import config_as_cloned
 from tests.gateway_proxy import running_proxy
 
@@ -139,15 +138,7 @@ def call(deployed, emulator, client):
     api, stage = deployed["RecommendationsUrl"].split("//")[1].split(".")[0], "api"
 
     def post(route, body, key=key):
-        url = f"{emulator.url}/_aws/execute-api/{api}/{stage}/{route}"
-        headers = {"content-type": "application/json"} | ({"x-api-key": key} if key else {})
-        request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return response.status, json.load(response), response.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error), error.headers
+        return calls.post(f"{emulator.url}/_aws/execute-api/{api}/{stage}/{route}", body, key=key)
 
     return post
 

@@ -1,11 +1,10 @@
 """Doctor as the command an operator runs, against the running stack, healthy and not."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.calls import run_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,15 +14,7 @@ def doctor(stack):
     """``doctor()`` runs the command and answers its exit status and its lines by the first words of each."""
 
     def run(*arguments):
-        ran = subprocess.run(
-            [sys.executable, ROOT / "resources" / "doctor.py", *arguments],
-            cwd="/",
-            env=os.environ | {"AWS_ENDPOINT_URL": stack.stack.awsEndpointUrl},
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=120,
-        )
+        ran = run_command("doctor.py", *arguments, endpoint_url=stack.stack.awsEndpointUrl)
         assert "Traceback" not in ran.stdout + ran.stderr
         return ran.returncode, ran.stdout, ran.stderr
 

@@ -1,9 +1,6 @@
 """Redrive against a real queue, stream and bucket of the emulator."""
 
 import json
-import os
-import subprocess
-import sys
 import uuid
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,6 +9,7 @@ import pytest
 
 from chalicelib import quarantine
 from resources import redrive
+from tests.calls import run_command
 from tests.factories import request
 
 ROOT = Path(__file__).parents[2]
@@ -213,15 +211,7 @@ def program(stack):
     """``program(*arguments)`` runs the command as an operator would, pointed at the running stack."""
 
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, ROOT / "resources" / "redrive.py", *arguments],
-            cwd="/",
-            env=os.environ | {"AWS_ENDPOINT_URL": stack.stack.awsEndpointUrl},
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=120,
-        )
+        return run_command("redrive.py", *arguments, endpoint_url=stack.stack.awsEndpointUrl)
 
     return run
 
