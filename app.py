@@ -1,26 +1,31 @@
 """The application: three routes and the Kinesis handler. Each decodes, calls one function and returns.
 
-The only module that knows Chalice.
+The only module that knows Chalice. Two functions of Lambda load it, so each handler imports what it alone
+needs: a cold start loads no more (docs/performance.md).
 """
+
+from __future__ import annotations
 
 import os
 import time
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import Chalice, CORSConfig, KinesisEvent, Request, Response
 
-from chalicelib import clients, contract, delivery, ingestion, observability, responses
+from chalicelib import clients, contract, observability
 from chalicelib.config import Config
 from chalicelib.errors import DeliveryIncompleteError, PersonalizeApiError
-from chalicelib.quarantine import Quarantine
-from chalicelib.recommendations import recommend
-from chalicelib.responses import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chalicelib.delivery import Arrival, Outcome
+    from chalicelib.responses import Answer
 
 config = Config.from_environ(os.environ)
-log = observability.logger(config.service_name, config.log_level)
+observability.set_level(config.log_level)
 
 app = Chalice(app_name="personalize-api")
 PROTECTED: dict[str, Any] = {
@@ -59,10 +64,13 @@ def post_events() -> Response:
     maximum_batching_window_in_seconds=1,
 )
 def deliver_events(event: KinesisEvent) -> dict[str, Any]:
+    from chalicelib.delivery import arrivals, deliver
+    from chalicelib.quarantine import Quarantine
+
     started = time.perf_counter()
     context: Any = event.context
-    batch = delivery.arrivals(event.to_dict())
-    outcome = delivery.deliver(
+    batch = arrivals(event.to_dict())
+    outcome = deliver(
         batch,
         tracking_id=config.tracking_id,
         client=clients.personalize_events(),
@@ -85,44 +93,53 @@ def deliver_events(event: KinesisEvent) -> dict[str, Any]:
 
 
 def _recommend(body: object) -> Answer:
+    from chalicelib.recommendations import recommend
+    from chalicelib.responses import Answer
+
     return Answer(
         200, recommend(body, campaign_arn=config.campaign_arn, runtime=clients.personalize_runtime())
     )
 
 
 def _record(body: object) -> Answer:
-    requests, is_batch = ingestion.events_of(body)
-    stream = ingestion.Stream(config.event_stream_name, clients.kinesis, time.sleep, _seconds_left)
-    verdicts = ingestion.ingest(requests, stream, received_at=_now(), new_id=lambda: uuid.uuid4().hex)
-    return responses.batch(verdicts) if is_batch else responses.single(verdicts[0])
+    from chalicelib.ingestion import Stream, events_of, ingest
+    from chalicelib.responses import batch, single
+
+    requests, is_batch = events_of(body)
+    stream = Stream(config.event_stream_name, clients.kinesis, time.sleep, _seconds_left)
+    verdicts = ingest(requests, stream, received_at=_now(), new_id=lambda: uuid.uuid4().hex)
+    return batch(verdicts) if is_batch else single(verdicts[0])
 
 
 def _respond(name: str, handle: Callable[[object], Answer]) -> Response:
     """Run one request: whatever happens becomes a documented status and one line in the log."""
     started = time.perf_counter()
     request = cast(Request, app.current_request)
+    request_id = request.context.get("requestId")
     try:
-        answer = handle(contract.parse(request.raw_body))
+        answer = handle(contract.parse(cast(bytes, request.raw_body)))
     except PersonalizeApiError as error:
-        answer = responses.failure(error)
+        from chalicelib.responses import failure
+
+        answer = failure(error)
     except Exception as error:  # noqa: BLE001 - Chalice would log the message, which may quote values
-        log.error(  # noqa: TRY400 - as would logging.exception
-            "Unexpected error", extra={"error": type(error).__name__, "stack": observability.stack_of(error)}
-        )
-        answer = responses.crash(error)
+        from chalicelib.responses import crash
+
+        observability.report(error, service=config.service_name, request_id=request_id)
+        answer = crash(error)
     observability.emit(
         name,
         {f"Status{answer.status // 100}xx": 1, **answer.counts},
         service=config.service_name,
         milliseconds=1000 * (time.perf_counter() - started),
         status=answer.status,
-        requestId=request.context.get("requestId"),
+        requestId=request_id,
         reason=answer.reason,
     )
-    return Response(answer.body, status_code=answer.status, headers={**answer.headers})
+    return Response(observability.to_json(answer.body), {**answer.headers}, answer.status)
 
 
-def _return_failures(outcome: delivery.Outcome) -> dict[str, Any]:
+def _return_failures(outcome: Outcome) -> dict[str, Any]:
     """Tell Lambda what to deliver again, in the way that the event source mapping understands."""
     first = outcome.first_deferred
     if first is None:
@@ -137,7 +154,7 @@ def _seconds_left() -> float:
     return app.lambda_context.get_remaining_time_in_millis() / 1000
 
 
-def _age(batch: list[delivery.Arrival]) -> float:
+def _age(batch: list[Arrival]) -> float:
     """Seconds since the oldest record of the batch arrived in the stream."""
     now = _now()
     return (now - min((arrival.arrived_at for arrival in batch), default=now)).total_seconds()

@@ -16,7 +16,7 @@ EVENTS_BUCKET_NAME = "EVENTS_BUCKET_NAME"
 REPORT_BATCH_ITEM_FAILURES = "REPORT_BATCH_ITEM_FAILURES"
 ALLOWED_ORIGIN = "ALLOWED_ORIGIN"
 LOG_LEVEL = "LOG_LEVEL"
-SERVICE_NAME = "POWERTOOLS_SERVICE_NAME"
+SERVICE_NAME = "SERVICE_NAME"
 
 VARIABLES: Mapping[str, str] = {
     CAMPAIGN_ARN: "ARN of the Personalize campaign (or recommender) that answers /recommendations.",
@@ -26,7 +26,7 @@ VARIABLES: Mapping[str, str] = {
     EVENTS_BUCKET_NAME: "Archive bucket; keeps records too large for the queue. Without it they are retried.",
     REPORT_BATCH_ITEM_FAILURES: "'true' only where the event source mapping has ReportBatchItemFailures.",
     ALLOWED_ORIGIN: "Origin that browsers may call from; '*' (the default) for any.",
-    LOG_LEVEL: "DEBUG, INFO (the default), WARNING or ERROR.",
+    LOG_LEVEL: "What libraries log: DEBUG, INFO (the default), WARNING or ERROR. Our own lines always show.",
     SERVICE_NAME: "Name that metrics and log lines are filed under; one per deployment of an account.",
 }
 

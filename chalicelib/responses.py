@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import errors
 from chalicelib.errors import PersonalizeApiError
-from chalicelib.ingestion import Verdict
+
+if TYPE_CHECKING:
+    from chalicelib.ingestion import Verdict
 
 _STATUSES: Mapping[type[PersonalizeApiError], tuple[int, str]] = {
     errors.InvalidRequestError: (400, "BadRequestError"),

@@ -175,7 +175,7 @@ def deploy_access(
         "DeliverEvents": made.delivery_function,
         "AlarmTopic": pipeline["AlarmTopicArn"],
         "ApiName": stage.app_name(),
-        "ServiceName": variables.get("POWERTOOLS_SERVICE_NAME") or "personalize-api",
+        "ServiceName": variables.get("SERVICE_NAME") or "personalize-api",
         "AllowedOrigin": variables.get("ALLOWED_ORIGIN") or "*",
     }
     template = read_template(stage.project_dir, "access.yaml")

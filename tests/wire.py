@@ -7,12 +7,13 @@ the local engine's rules; a queue takes no more than SQS does.
 import json
 import threading
 from collections import defaultdict, deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 
 import botocore.endpoint
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.validate import ParamValidator
 
 from chalicelib import clients, delivery
 from chalicelib.quarantine import Quarantine
@@ -67,7 +68,10 @@ class Wire:
             make().meta.events.register(f"before-send.{operation}", self._answering(carry_out))
         monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda seconds: None))
         try:
-            yield self
+            with ExitStack() as stack:
+                for make in makers:
+                    stack.enter_context(held_to_its_model(make()))
+                yield self
         finally:
             for make in makers:
                 make.cache_clear()
@@ -146,6 +150,22 @@ class Wire:
         if fault == "lost":
             raise ConnectionClosedError(endpoint_url=request.url)
         return 200, answer
+
+
+@contextmanager
+def held_to_its_model(client):
+    """Validate every call against the service's own model, which our clients themselves leave out."""
+    broken = []
+
+    def validate(params, model, **_):
+        report = ParamValidator().validate(params, model.input_shape)
+        if report.has_errors():
+            broken.append(f"{model.name}: {report.generate_report()}")
+
+    client.meta.events.register("before-parameter-build", validate)
+    yield
+    client.meta.events.unregister("before-parameter-build", validate)
+    assert broken == []
 
 
 def content_of(request):

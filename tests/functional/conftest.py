@@ -8,6 +8,7 @@ from chalice.test import Client
 
 from chalicelib import clients
 from resources.deploy import package
+from tests.wire import held_to_its_model
 
 
 @pytest.fixture
@@ -16,7 +17,9 @@ def stubs():
     with ExitStack() as stack:
         scripted = {}
         for name in ("personalize_runtime", "personalize_events", "kinesis", "sqs", "s3"):
-            scripted[name] = stack.enter_context(Stubber(getattr(clients, name)()))
+            client = getattr(clients, name)()
+            stack.enter_context(held_to_its_model(client))
+            scripted[name] = stack.enter_context(Stubber(client))
         yield scripted
         for stub in scripted.values():
             stub.assert_no_pending_responses()

@@ -433,7 +433,7 @@ def test_alarms_read_metrics_that_the_functions_file_under_the_same_name(resourc
     ]
     emitted = {*delivery.Outcome().counts, "OldestEventAge", "Accepted", "Rejected"}
     assert {metric["MetricName"] for metric in watched} <= emitted
-    service = resources["DeliverEvents"]["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    service = resources["DeliverEvents"]["Properties"]["Environment"]["Variables"]["SERVICE_NAME"]
     assert len(watched) == 3
     for metric in watched:
         assert metric["Dimensions"] == [{"Name": "service", "Value": service}]
