@@ -27,7 +27,7 @@ DEEPEST = 32
 """Levels of nesting. Far more than an event needs; Python's own limit moves with the depth of the stack."""
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: bytes) -> Any:
     """The JSON value in ``text`` (UTF-8), free of what JSON and its readers disagree about.
 
     Raises InvalidRequestError for anything that is not JSON, for NaN and the infinities (also written as
@@ -36,10 +36,14 @@ def parse(text: str | bytes) -> Any:
     if not text.strip():
         raise InvalidRequestError("The body is empty. Send a JSON object.")
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-        # A lone surrogate is legal in JSON's grammar but has no UTF-8 form, so no AWS service stores it.
-        json.dumps(value, ensure_ascii=False).encode()
-        _refuse_depth(value)
+        characters = text.decode("utf-8-sig")
+        value = _decode(characters)
+        if characters.count("{") + characters.count("[") > DEEPEST:
+            _refuse_depth(value)
+        if _ESCAPE in characters:
+            # A lone surrogate is legal in JSON's grammar but has no UTF-8 form, so no AWS service stores it.
+            # Only an escape can write one.
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise InvalidRequestError("The body is not UTF-8. Send JSON in UTF-8.") from error
     except UnicodeEncodeError as error:
@@ -76,15 +80,17 @@ def _validator(schema: str) -> Callable[[object], object]:
 
 def _refuse_depth(value: Any) -> None:
     """RecursionError for containers nested more than DEEPEST levels. Level by level: no depth is too deep."""
-    found = [value]
+    containers = [value] if isinstance(value, (dict, list)) else []
     for _ in range(DEEPEST):
-        found = [
+        if not containers:
+            return
+        containers = [
             child
-            for container in found
-            if isinstance(container, (dict, list))
+            for container in containers
             for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, (dict, list))
         ]
-    if any(isinstance(child, (dict, list)) for child in found):
+    if containers:
         raise RecursionError
 
 
@@ -97,6 +103,11 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError("a number is too large")
     return number
+
+
+# Made once: json.loads makes a decoder for every call that has options.
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
+_ESCAPE = "\\u"
 
 
 _KINDS: dict[type, str] = {

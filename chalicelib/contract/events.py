@@ -24,6 +24,10 @@ MAX_PROPERTIES_CHARACTERS = 1024
 """Of an event's properties as JSON (API_UBS_Event)."""
 MAX_EVENT_BYTES = 10 * 1024
 """Of one event in PutEvents (docs.aws.amazon.com/personalize/latest/dg/limits.html, 2023)."""
+SURELY_SMALL = 3 * 1024
+"""Bytes of a record whose event cannot exceed MAX_EVENT_BYTES, so it need not be measured. What was escaped
+once is escaped twice in properties, which at most doubles it; a number may be written longer (1e15), but only
+within MAX_PROPERTIES_CHARACTERS; names and time take less than 500."""
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -70,7 +74,9 @@ def accept(request: object, *, received_at: datetime, new_id: Callable[[], str])
     assert isinstance(request, dict)  # noqa: S101 - says to the type checker what the schema has proved
     event_id = request.get("EventId") or (_fingerprint(request) if "SentAt" in request else new_id())
     body = {**request, "EventId": event_id, "ReceivedAt": _rfc3339(received_at)}
-    return Event(body, _entry(body))
+    entry = _entry(body, received_at)
+    _check_size(entry)
+    return Event(body, entry)
 
 
 def read(record: bytes, *, fallback_id: str, arrived_at: datetime) -> Event:
@@ -83,7 +89,11 @@ def read(record: bytes, *, fallback_id: str, arrived_at: datetime) -> Event:
     received_at = request.pop("ReceivedAt", None) if isinstance(request, dict) else None
     contract.check(contract.EVENT, request)
     body = {"EventId": fallback_id, **request, "ReceivedAt": received_at or _rfc3339(arrived_at)}
-    return Event(body, _entry(body))
+    told = received_at and "SentAt" not in request
+    entry = _entry(body, timestamp(received_at, "ReceivedAt") if told else arrived_at)
+    if len(record) > SURELY_SMALL:
+        _check_size(entry)
+    return Event(body, entry)
 
 
 def timestamp(value: object, field: str) -> datetime:
@@ -110,15 +120,16 @@ def timestamp(value: object, field: str) -> datetime:
     return moment
 
 
-def _entry(body: dict[str, Any]) -> EventTypeDef:
-    """Map to PutEvents (API_UBS_Event) and hold the limits that JSON Schema cannot express."""
+def _entry(body: dict[str, Any], received_at: datetime) -> EventTypeDef:
+    """Map to PutEvents (API_UBS_Event) and hold the limits that JSON Schema cannot express.
+
+    An event that does not say when it happened happened when it was received.
+    """
     fields = dict(body["Event"])
     entry: dict[str, Any] = {
         "eventId": body["EventId"],
         "eventType": body["EventType"],
-        "sentAt": timestamp(
-            body.get("SentAt", body["ReceivedAt"]), "SentAt" if "SentAt" in body else "ReceivedAt"
-        ),
+        "sentAt": timestamp(body["SentAt"], "SentAt") if "SentAt" in body else received_at,
     }
     if "itemId" in fields:
         entry["itemId"] = fields.pop("itemId")
@@ -136,13 +147,16 @@ def _entry(body: dict[str, Any]) -> EventTypeDef:
             entry[theirs] = body[ours]
     if "EventAttributionSource" in body:
         entry["metricAttribution"] = {"eventAttributionSource": body["EventAttributionSource"]}
-    size = len(json.dumps(entry, default=str, ensure_ascii=False).encode())
+    return entry  # type: ignore[return-value]
+
+
+def _check_size(entry: EventTypeDef) -> None:
+    size = len(_readable(entry).encode())
     if size > MAX_EVENT_BYTES:
         raise InvalidRequestError(
             f"The event takes {size} bytes; Personalize takes {MAX_EVENT_BYTES}. "
             "Shorten Impression, the ids or the properties."
         )
-    return entry  # type: ignore[return-value]
 
 
 def _fingerprint(request: dict[str, Any]) -> str:
@@ -150,8 +164,9 @@ def _fingerprint(request: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
-def _compact(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+# Made once: json.dumps makes an encoder for every call that has options.
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_readable = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -80,6 +80,8 @@ def test_milliseconds_come_with_the_hint_to_divide():
         (b'{"a": 1e999}', "The body is not JSON: a number is too large."),
         (b"9" * 5000, "The body is not JSON: "),
         (b"\xff\xfe\xfa", "The body is not UTF-8."),
+        ("{}".encode("utf-16"), "The body is not UTF-8."),
+        (b'"\xed\xa0\x80"', "The body is not UTF-8."),
         (b'"\\ud800"', "A string of the body holds half of a surrogate pair"),
         (b"[" * 100_000, "The body is nested too deeply."),
     ],
@@ -88,6 +90,10 @@ def test_what_is_not_json_is_refused_with_a_reason(text, sentence):
     with pytest.raises(InvalidRequestError) as caught:
         contract.parse(text)
     assert str(caught.value).startswith(sentence)
+
+
+def test_a_byte_order_mark_is_passed_over():
+    assert contract.parse(b"\xef\xbb\xbf{}") == {}
 
 
 def test_thirty_two_levels_pass_and_one_more_does_not():

@@ -191,3 +191,29 @@ def test_whatever_the_contract_accepts_boto3_accepts_and_the_stream_gives_back(b
     # Validation looks at types only; the request is made here, and what cannot be sent fails here.
     assert SERIALIZER.serialize_to_request(call, PUT_EVENTS)["body"]
     assert read(event.record) == event
+
+
+@given(
+    texts=st.lists(st.text(st.sampled_from('"\\\u0001é☂😀\n'), min_size=1, max_size=40), max_size=8),
+    numbers=st.lists(st.sampled_from([1e15, -1e-5, 10**40, 0.1]), max_size=60),
+    pad=st.integers(0, 256),
+)
+def test_what_is_read_without_being_measured_is_within_the_limit(texts, numbers, pad):
+    content = {"itemId": "☂" * pad or "i", **{f"n{i}": n for i, n in enumerate(numbers)}, "texts": texts}
+    record = json.dumps(
+        request(Event=content, EventAttributionSource="x" * pad or "x", Impression=["😀" * 9] * 9),
+        ensure_ascii=False,
+    ).encode()
+    try:
+        entry = read(record).entry
+    except InvalidRequestError:  # too many characters of properties
+        return
+    if len(record) <= events.SURELY_SMALL:
+        size = len(json.dumps(entry, default=str, ensure_ascii=False).encode())
+        assert size <= events.MAX_EVENT_BYTES
+
+
+def test_a_large_record_is_measured():
+    wide = request(Impression=["😀" * 256] * 25)
+    with pytest.raises(InvalidRequestError, match="bytes; Personalize takes 10240"):
+        read(json.dumps(wide, ensure_ascii=False).encode())
