@@ -12,9 +12,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import cache
 from itertools import groupby
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from chalicelib import quarantine
@@ -226,26 +229,43 @@ class _Courier:
 
     def deliver(self, sessions: Sequence[Session], concurrency: int) -> _Sent:
         """Deliver the sessions in parallel; those not finished when the time is up are deferred whole."""
-        total = _Sent()
-        pool = ThreadPoolExecutor(max_workers=max(1, min(concurrency, len(sessions))))
-        tasks = {pool.submit(self._deliver_session, session): session for session in sessions}
-        done, unfinished = wait(tasks, timeout=max(0.0, self._seconds_left() - ANSWER))
+        waiting: SimpleQueue[Session] = SimpleQueue()
+        finished: SimpleQueue[tuple[Session, _Sent]] = SimpleQueue()
+        for session in sessions:
+            waiting.put(session)
+        # Workers that take the next session: a task for each would cost a tenth of the delivery's CPU time.
+        pool = _threads(concurrency)
+        workers = [pool.submit(self._work, waiting, finished) for _ in range(min(concurrency, len(sessions)))]
+        _, late = wait(workers, timeout=max(0.0, self._seconds_left() - ANSWER))
         # A worker still waiting for Personalize makes no further call; what it has sent will be ignored as
-        # a duplicate when Lambda delivers the session again.
+        # a duplicate when Lambda delivers the session again. The next invocation gets threads that are free.
         self._halted.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        for task in done:
-            crash = task.exception()
-            if crash is None:
-                total.add(task.result())
-            else:
-                # A fault of ours in one session must not cost the others their delivery.
-                failed = UnavailableError(f"Delivery of a session failed with {type(crash).__name__}.")
-                total.defer(tasks[task].parcels, failed)
-        for task in unfinished:
-            late = UnavailableError("Personalize had not answered when the time was up.")
-            total.defer(tasks[task].parcels, late)
+        if late:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _threads.cache_clear()
+        total = _Sent()
+        unfinished = {session.session_id: session for session in sessions}
+        for _ in range(finished.qsize()):
+            session, sent = finished.get_nowait()
+            total.add(sent)
+            del unfinished[session.session_id]
+        for session in unfinished.values():
+            error = UnavailableError("Personalize had not answered when the time was up.")
+            total.defer(session.parcels, error)
         return total
+
+    def _work(self, waiting: SimpleQueue[Session], finished: SimpleQueue[tuple[Session, _Sent]]) -> None:
+        """Deliver one session after another until none waits."""
+        with suppress(Empty):
+            while True:
+                session = waiting.get_nowait()
+                try:
+                    sent = self._deliver_session(session)
+                except Exception as crash:  # noqa: BLE001 - a fault of ours in one session must not cost the others
+                    sent = _Sent()
+                    failed = UnavailableError(f"Delivery of a session failed with {type(crash).__name__}.")
+                    sent.defer(session.parcels, failed)
+                finished.put((session, sent))
 
     def _deliver_session(self, session: Session) -> _Sent:
         """A session's calls in order. The first that fails defers the rest: order comes before speed."""
@@ -308,6 +328,12 @@ class _Courier:
             # looked for like one that Personalize refuses, or it would hold up its shard for ever.
             return InvalidRequestError(f"The call could not be made: {type(error).__name__}.")
         return None
+
+
+@cache
+def _threads(number: int) -> ThreadPoolExecutor:
+    """Kept for the sandbox's life, as clients are: to start them is a tenth of a small batch's CPU time."""
+    return ThreadPoolExecutor(max_workers=number)
 
 
 def _calls(session_id: str, parcels: Iterable[Parcel]) -> Iterator[Call]:

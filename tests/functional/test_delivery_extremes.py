@@ -1,12 +1,13 @@
 """Batches at the edges of what Lambda hands over."""
 
 import json
+import threading
 
 import pytest
 
 from chalicelib import clients
 from tests.factories import arrival, request
-from tests.wire import Wire, deliver
+from tests.wire import Wire, deliver, response
 
 
 def test_ten_thousand_records_in_one_batch_arrive_in_order_in_the_fewest_calls(monkeypatch):
@@ -47,3 +48,29 @@ def test_a_record_of_one_mebibyte_is_kept_whole_and_its_neighbours_arrive(monkey
     (message,) = wire.messages
     assert message["recordLocation"].startswith("s3://archive/quarantine/")
     assert record in wire.objects.values()
+
+
+def test_a_call_that_hangs_costs_its_own_session_and_not_the_next_batch(monkeypatch):
+    asked, hang = threading.Event(), threading.Event()
+    delivers = threading.get_ident()
+
+    def hold_up(request, **_):
+        asked.set()
+        hang.wait(30)
+        return response(request.url, 200, {})
+
+    def seconds_left():
+        # The one who waits for the workers finds the time up as soon as Personalize has been asked.
+        return 2.0 if threading.get_ident() == delivers and asked.wait(30) else 60.0
+
+    with Wire().connected(monkeypatch):
+        events = clients.personalize_events().meta.events
+        events.register_first("before-send.personalize-events.PutEvents", hold_up)
+        hung = deliver([arrival(request(SessionId="s1"), 1)], seconds_left=seconds_left)
+        events.unregister("before-send.personalize-events.PutEvents", hold_up)
+        free = deliver([arrival(request(SessionId="s2"), 2)])
+        hang.set()
+    assert [str(error) for _, error in hung.deferred] == [
+        "Personalize had not answered when the time was up."
+    ]
+    assert [found.sequence_number for found in free.delivered] == ["2"]
