@@ -77,12 +77,14 @@ def fit(snapshot: Snapshot) -> Model:
 def _latest_of_each_user(snapshot: Snapshot) -> tuple[Ints, Ints]:
     known = snapshot.users != NOBODY
     users, items, times = snapshot.users[known], snapshot.items[known], snapshot.times[known]
-    if len(users) and np.bincount(users).max() > MAX_ROWS_PER_USER:
-        order = np.lexsort((-times, users))
-        users, items = users[order], items[order]
-        rank = np.arange(len(users)) - np.searchsorted(users, users, side="left")
-        users, items = users[rank < MAX_ROWS_PER_USER], items[rank < MAX_ROWS_PER_USER]
-    return users, items
+    excessive = np.bincount(users)[users] > MAX_ROWS_PER_USER
+    # Only the rows of users with too many: to sort a million takes a quarter of the fit.
+    rows = np.flatnonzero(excessive)
+    rows = rows[np.lexsort((-times[rows], users[rows]))]
+    rank = np.arange(len(rows)) - np.searchsorted(users[rows], users[rows], side="left")
+    kept = ~excessive
+    kept[rows[rank < MAX_ROWS_PER_USER]] = True
+    return users[kept], items[kept]
 
 
 def _distinct_pairs(users: Ints, items: Ints, item_count: int) -> tuple[Ints, Ints]:
