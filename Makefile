@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 CHECKOV := 3.3.30
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format package deploy deploy-stack doctor destroy security redrive chaos clean
+.PHONY: help run test lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -63,6 +63,20 @@ redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m local.chaos $(ARGS)
+
+bench: $(INSTALLED) ## Measure speed and cost against named alternatives (PART="request delivery" for some)
+	@$(BIN)/python -m bench $(PART)
+
+profile: $(INSTALLED) ## Where a request and a delivery spend their time
+	@$(BIN)/python -m bench.profile
+
+capacity: $(INSTALLED) ## Shards, calls and price on paper (EVENTS_PER_SECOND=5000, ARGS=--help for the rest)
+	@$(BIN)/python -m bench.capacity \
+		$(if $(EVENTS_PER_SECOND),--events-per-second "$(EVENTS_PER_SECOND)") \
+		$(if $(RECOMMENDATIONS_PER_SECOND),--recommendations-per-second "$(RECOMMENDATIONS_PER_SECOND)") \
+		$(if $(SECONDS_BETWEEN_EVENTS),--seconds-between-events "$(SECONDS_BETWEEN_EVENTS)") \
+		$(if $(EVENTS_PER_REQUEST),--events-per-request "$(EVENTS_PER_REQUEST)") \
+		$(if $(RECORD_BYTES),--record-bytes "$(RECORD_BYTES)") $(if $(SHARDS),--shards "$(SHARDS)") $(ARGS)
 
 clean: ## Remove what was built, installed and remembered
 	rm -rf $(VENV) .local build

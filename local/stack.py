@@ -226,7 +226,7 @@ Ctrl-C stops everything. Requests and deliveries, as they happen:
 def main(arguments: list[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM. Exit status 0 when stopped, 1 when it could not start."""
     options = _options().parse_args(arguments)
-    _forget_the_developers_own()
+    forget_the_developers_own()
     stop = threading.Event()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -255,7 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _forget_the_developers_own() -> None:
+def forget_the_developers_own() -> None:
     """Take the developer's AWS profile, endpoints and proxy out of this process: it talks to itself only."""
     for name in FOREIGN:
         os.environ.pop(name, None)

@@ -1,0 +1,57 @@
+"""python -m bench [PART ...]: measure and print one table, and lists below it. All parts take 15 minutes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+
+from bench.measure import Row, markdown
+from local.stack import forget_the_developers_own
+
+PARTS = ("request", "delivery", "cold_start", "package_size", "local_stack", "engine", "memory")
+"""Modules of this folder in the order of the table. Each has rows(), notes() to be printed below, or both."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="make bench", usage='make bench [PART="NAME ..."]', description="Measure against alternatives."
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    chosen = parser.parse_args(arguments).parts or PARTS
+    unknown = sorted(set(chosen) - set(PARTS))
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
+    forget_the_developers_own()
+    rows: list[Row] = []
+    notes: list[str] = []
+    for part in chosen:
+        module = importlib.import_module(f"bench.{part}")
+        for row in module.rows() if hasattr(module, "rows") else ():
+            _progress(row.what)
+            rows.append(row)
+        if hasattr(module, "notes"):
+            _progress(part)
+            notes.append(module.notes())
+    print("\n\n".join([_where(), *([markdown(rows)] if rows else []), *notes]))
+    return 0
+
+
+def _progress(done: str) -> None:
+    print(f"  measured {done}", file=sys.stderr, flush=True)
+
+
+def _where() -> str:
+    today = datetime.now(timezone.utc).date()
+    return (
+        f"{today}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
+        f"boto3 {version('boto3')}. Medians, and between brackets the quartiles of the rounds."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""A copy of the project that can be one that was never run, and runs as `make run` does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from resources.bundle import BUILD, ROOT, download_wheels
+
+SOURCES = ("app.py", ".chalice", "chalicelib", "resources", "local", "requirements.txt")
+TIMEOUT_SECONDS = 60
+POLL_SECONDS = 0.005
+
+
+class Checkout:
+    """Has a package, bytecode and state of its own, so that measuring leaves those of the developer alone.
+
+    Of what a first `make run` makes only the downloads are there from the beginning, .venv and the wheels of
+    requirements.txt: they would measure the network.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def renew(self) -> None:
+        """Make it one that was never run: nothing packaged, compiled or kept."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir()
+        for name in SOURCES:
+            if (ROOT / name).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(ROOT / name, self._folder / name, ignore=ignored)
+            else:
+                shutil.copy(ROOT / name, self._folder / name)
+        wheels = download_wheels(ROOT, BUILD, lambda line: None)
+        shutil.copytree(wheels, self._folder / wheels.relative_to(ROOT))
+
+    @contextmanager
+    def running(self) -> Iterator[dict[str, str]]:
+        """What `make run` executes, on free ports, for the length of a with statement: its stack.json."""
+        home, output = self._folder / ".local", self._folder / "output.txt"
+        command = [sys.executable, "-m", "local.stack", "--home", str(home)]
+        command += ["--port", str(_free_port()), "--engine-port", str(_free_port())]
+        with output.open("w") as printed:
+            process = subprocess.Popen(command, cwd=self._folder, stdout=printed, stderr=subprocess.STDOUT)
+        try:
+            yield _wait_for(home / "stack.json", process, output)
+        finally:
+            process.terminate()
+            process.wait(TIMEOUT_SECONDS)
+
+
+def _wait_for(coordinates: Path, process: subprocess.Popen[bytes], output: Path) -> dict[str, str]:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        if coordinates.exists() and (text := coordinates.read_text()).endswith("}\n"):
+            stack: dict[str, str] = json.loads(text)
+            return stack
+        time.sleep(POLL_SECONDS)
+    raise RuntimeError(f"the local stack did not start: {output.read_text()}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,110 @@
+"""Batches to a Personalize that answers in 20 ms: time, calls, growth, and the curve of concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+
+from bench.measure import Row, Series, once, take_turns
+from bench.sandbox import Sandbox, sandbox
+from bench.server import Server, running_server
+from bench.traffic import fewest_calls
+from chalicelib.clients import PUT_EVENTS_CONCURRENCY
+
+LATENCY = 0.02
+BATCHES = ((1_000, 200), (10_000, 3_000))
+"""Records and sessions."""
+SAMPLE = 50
+"""Records of the sequence that are really sent in a round; all of them would take four minutes."""
+CURVE = (4, 8, 12, 16, 20, 24, 32)
+ROUNDS = 9
+GROWTH = ((100, 20), (1_000, 200), (10_000, 2_000))
+
+
+def rows() -> Iterator[Row]:
+    with running_server(LATENCY) as server:
+        for records, sessions in BATCHES:
+            yield from _against_both(records, sessions, server)
+        yield from _curve(server.url)
+    # Here nothing waits: what a processor spends on falling asleep and waking up is not growth.
+    with running_server() as server:
+        yield from _growth(server.url)
+
+
+def _against_both(records: int, sessions: int, server: Server) -> Iterator[Row]:
+    batch = f"{records} {sessions}"
+    with (
+        sandbox(f"bench.handlers:our_delivery {batch}", server.url, warm_up=1) as ours,
+        sandbox(f"bench.handlers:sequential_delivery {batch} {SAMPLE}", server.url) as sequence,
+    ):
+        sequence.run()
+        series = take_turns({"ours": lambda: _wall(ours), "sequence": lambda: _wall(sequence)}, ROUNDS)
+        server.calls()
+        ours.run()
+        calls = server.calls()["PutEvents"]
+    fewest = fewest_calls(records, sessions)
+    ideal = fewest * LATENCY / PUT_EVENTS_CONCURRENCY
+    what = f"delivery: {records:,} records of {sessions:,} sessions"
+    yield Row(
+        f"{what}, speed",
+        "s",
+        series["sequence"].scaled(records / SAMPLE),
+        "ours (how many times faster)",
+        series["ours"],
+        "≥ 50",
+    )
+    yield Row(
+        f"{what}, time",
+        "s",
+        series["ours"],
+        f"the ideal: {fewest:,} calls × 20 ms ÷ {PUT_EVENTS_CONCURRENCY}",
+        Series((ideal,) * ROUNDS),
+        "≤ 1.3",
+    )
+    yield Row(f"{what}, calls", "calls", once(calls), "the fewest possible", once(fewest), "1")
+
+
+def _growth(url: str) -> Iterator[Row]:
+    with ExitStack() as stack:
+        contenders = {}
+        for records, sessions in GROWTH:
+            target = f"bench.handlers:our_delivery {records} {sessions}"
+            contender = stack.enter_context(sandbox(target, url, warm_up=2_000 // records + 1))
+            contenders[str(records)] = partial(_cpu_per_record, contender, records)
+        cpu = take_turns(contenders, ROUNDS)
+    for records, _ in GROWTH:
+        ours = cpu[str(records)].scaled(1e6)
+        per_thousand = cpu["1000"].scaled(1e6)
+        what = f"growth: CPU per record, {records:,} records"
+        yield Row(what, "µs CPU", ours, "per record of 1,000", per_thousand, "0.9–1.1")
+    for records, sessions in GROWTH:
+        with sandbox(f"bench.handlers:peak_of_delivery {records} {sessions}", url) as measured:
+            peak = once(measured.run().said / records)
+        yield Row(f"growth: peak memory per record, {records:,} records", "bytes", peak)
+
+
+def _cpu_per_record(contender: Sandbox, records: int) -> float:
+    """Of as many records in every round, whatever the size of a batch."""
+    calls = GROWTH[-1][0] // records
+    return contender.run(calls).cpu_seconds / calls / records
+
+
+def _curve(url: str) -> Iterator[Row]:
+    records, sessions = BATCHES[1]
+    for concurrency in CURVE:
+        target = f"bench.handlers:our_delivery {records} {sessions} {concurrency}"
+        with sandbox(target, url, warm_up=1) as ours:
+            walls = Series(tuple(_wall(ours) for _ in range(3)))
+        ideal = fewest_calls(records, sessions) * LATENCY / concurrency
+        yield Row(
+            f"concurrency {concurrency}: {records:,} records",
+            "s",
+            walls,
+            "its ideal",
+            Series((ideal,) * len(walls.values)),
+        )
+
+
+def _wall(contender: Sandbox) -> float:
+    return contender.run().wall_seconds

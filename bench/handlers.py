@@ -1,0 +1,140 @@
+"""What is measured, as functions that make a number of calls: ours, and the smallest that one could write.
+
+The smallest handlers do what a tutorial does: parse the body, one call of a default boto3 client, the answer
+as JSON, one line in the log. No validation, no error handling, no metrics. Run by bench.sandbox only; each
+function imports what it needs itself, so that no contender carries another's modules.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from functools import cache
+from typing import Any
+
+from bench.traffic import Context, api_event, history_body, kinesis_event, recommendations_body
+
+
+def our_recommendations(calls: int) -> None:
+    _our_route("/recommendations", recommendations_body(), calls, expected=200)
+
+
+def our_history(calls: int, events: int) -> None:
+    _our_route("/history", history_body(events), calls, expected=202)
+
+
+def _our_route(path: str, body: str, calls: int, *, expected: int) -> None:
+    from app import app
+
+    event, context = api_event(path, body), Context()
+    for _ in range(calls):
+        answer = app(event, context)
+        if answer["statusCode"] != expected:
+            raise RuntimeError(answer)
+
+
+def smallest_recommendations(calls: int) -> None:
+    client = _default_client("personalize-runtime")
+    event = api_event("/recommendations", recommendations_body())
+    for _ in range(calls):
+        body = json.loads(event["body"])
+        answer = client.get_recommendations(
+            campaignArn=os.environ["CAMPAIGN_ARN"], userId=body["userId"], numResults=body["numResults"]
+        )
+        answer.pop("ResponseMetadata")
+        print("recommended")
+        _respond(answer)
+
+
+def smallest_history(calls: int, events: int) -> None:
+    client = _default_client("kinesis")
+    event = api_event("/history", history_body(events))
+    for _ in range(calls):
+        body = json.loads(event["body"])
+        client.put_records(
+            StreamName=os.environ["EVENT_STREAM_NAME"],
+            Records=[
+                {"Data": json.dumps(each), "PartitionKey": each["SessionId"]}
+                for each in body.get("Events", [body])
+            ],
+        )
+        print("stored")
+        _respond({"stored": events})
+
+
+def our_delivery(calls: int, records: int, sessions: int, concurrency: int = 0) -> None:
+    """Deliver a batch; ``concurrency`` 0 is the one we ship."""
+    from app import deliver_events
+    from chalicelib import clients
+
+    if concurrency:
+        clients.PUT_EVENTS_CONCURRENCY = concurrency
+    event = _batch(records, sessions)
+    for _ in range(calls):
+        answer = deliver_events(event, Context())
+        if answer != {"batchItemFailures": []}:
+            raise RuntimeError(answer)
+
+
+def peak_of_delivery(_calls: int, records: int, sessions: int) -> int:
+    """Bytes that Python has allocated at most, Lambda's event included, beyond what stays for good."""
+    import tracemalloc
+
+    from app import deliver_events
+
+    deliver_events(_batch(10, 2), Context())
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    deliver_events(kinesis_event(records, sessions), Context())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak - before
+
+
+def sequential_delivery(calls: int, records: int, sessions: int, sample: int) -> None:
+    """One PutEvents per record, one after the other: the first ``sample`` records of the batch."""
+    from datetime import datetime, timezone
+
+    client = _default_client("personalize-events")
+    event = _batch(records, sessions)
+    for _ in range(calls):
+        for record in event["Records"][:sample]:
+            body = json.loads(base64.b64decode(record["kinesis"]["data"]))
+            client.put_events(
+                trackingId=os.environ["TRACKING_ID"],
+                sessionId=body["SessionId"],
+                userId=body["UserId"],
+                eventList=[
+                    {
+                        "eventId": body["EventId"],
+                        "eventType": body["EventType"],
+                        "sentAt": datetime.fromisoformat(
+                            body["ReceivedAt"].replace("Z", "+00:00")
+                        ).astimezone(timezone.utc),
+                        "itemId": body["Event"]["itemId"],
+                        "eventValue": body["Event"]["eventValue"],
+                        "properties": json.dumps({"CHANNEL": body["Event"]["CHANNEL"]}),
+                    }
+                ],
+            )
+        print("delivered")
+
+
+@cache
+def _batch(records: int, sessions: int) -> dict[str, Any]:
+    return kinesis_event(records, sessions)
+
+
+@cache
+def _default_client(service: str) -> Any:
+    import boto3
+
+    make: Any = boto3.client
+    return make(service)
+
+
+def _respond(body: dict[str, Any]) -> dict[str, Any]:
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}

@@ -1,0 +1,111 @@
+"""Rounds of measurements, taken in turn, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+
+@dataclass(frozen=True)
+class Series:
+    """One contender's values, one for each round."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return median(self.values)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The quartiles: half of the rounds lie between them. One round: its value, twice."""
+        if len(self.values) == 1:
+            return self.values[0], self.values[0]
+        low, _, high = quantiles(self.values, n=4, method="inclusive")
+        return low, high
+
+    def scaled(self, factor: float) -> Series:
+        return Series(tuple(value * factor for value in self.values))
+
+    def against(self, other: Series) -> Series:
+        """Ratios round by round: what slowed the machine down in one round slowed both."""
+        return Series(tuple(ours / theirs for ours, theirs in zip(self.values, other.values, strict=True)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. ``theirs`` is the alternative's series in the same unit, round by round.
+
+    ``ratio`` is ours against theirs; where more is better (calls a second) that is said by the target. A
+    count without an alternative has ``theirs`` None.
+    """
+
+    what: str
+    unit: str
+    ours: Series
+    alternative: str = ""
+    theirs: Series | None = None
+    target: str = ""
+
+    @property
+    def ratio(self) -> Series | None:
+        return None if self.theirs is None else self.ours.against(self.theirs)
+
+
+def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Series]:
+    """Measure every contender once a round, in an order that turns round by round.
+
+    A contender measures itself and returns its value; so it decides what is counted and what is set up.
+    """
+    values: dict[str, list[float]] = {name: [] for name in contenders}
+    order = list(contenders)
+    for _ in range(rounds):
+        for name in order:
+            values[name].append(contenders[name]())
+        order.reverse()
+    return {name: Series(tuple(found)) for name, found in values.items()}
+
+
+def once(value: float) -> Series:
+    """A count: every round would say the same."""
+    return Series((value,))
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as one Markdown table, aligned so that it reads well in a terminal too."""
+    cells = [
+        ("what", "ours", "against", "it takes", "ratio", "target"),
+        *(
+            (
+                row.what,
+                _figures(row.ours, row.unit),
+                row.alternative,
+                _figures(row.theirs, row.unit) if row.theirs else "",
+                _figures(row.ratio, "") if row.ratio else "",
+                row.target,
+            )
+            for row in rows
+        ),
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in cells
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
+def _figures(series: Series, unit: str) -> str:
+    low, high = series.spread
+    spread = "" if len(series.values) == 1 else f" [{_figure(low)}–{_figure(high)}]"
+    return f"{_figure(series.median)}{spread} {unit}".rstrip()
+
+
+def _figure(value: float) -> str:
+    """Three significant digits, and never an exponent."""
+    if value and abs(value) < 100:
+        digits = 2 if abs(value) < 10 else 1
+        return f"{value:.{digits}f}" if abs(value) >= 0.1 else f"{value:.2g}"
+    return f"{value:,.0f}"

@@ -1,0 +1,69 @@
+"""The package and the time to make it, against `chalice package` alone on the same sources and wheels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.measure import Row, once, take_turns
+from resources.bundle import BUILD, ROOT, download_wheels, package
+
+ROUNDS = 5
+STAGE = "prod"
+CHALICE = "from chalice.cli import main; raise SystemExit(main())"
+BARE = "`chalice package` alone"
+
+
+def rows() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        build, bare = Path(folder) / "build", Path(folder) / "bare"
+        # Downloads the wheels, which is not what is measured here.
+        ours = package(STAGE, build_dir=build)
+        series = take_turns(
+            {
+                "anew": lambda: _seconds(lambda: _package_anew(build)),
+                "unchanged": lambda: _seconds(lambda: package(STAGE, build_dir=build)),
+                "bare": lambda: _seconds(lambda: _run_chalice(bare), before=lambda: _copy_sources(bare)),
+            },
+            ROUNDS,
+        )
+        sizes = [path.stat().st_size / 1024 for path in (ours.zip_path, bare / "output" / "deployment.zip")]
+    yield Row("package: size of the zip", "KiB", once(sizes[0]), BARE, once(sizes[1]))
+    yield Row("package: from sources to zip and template", "s", series["anew"], BARE, series["bare"])
+    yield Row("package: when nothing has changed", "s", series["unchanged"], BARE, series["bare"])
+
+
+def _package_anew(build: Path) -> None:
+    (build / STAGE / "inputs.sha256").unlink()
+    package(STAGE, build_dir=build)
+
+
+def _copy_sources(project: Path) -> None:
+    """A copy that Chalice has not packaged before: it keeps what it makes below .chalice."""
+    shutil.rmtree(project, ignore_errors=True)
+    kept = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
+    for name in (".chalice", "chalicelib"):
+        shutil.copytree(ROOT / name, project / name, ignore=kept)
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(ROOT / name, project / name)
+
+
+def _run_chalice(project: Path) -> None:
+    wheels = download_wheels(ROOT, BUILD, lambda line: None)
+    command = [sys.executable, "-c", CHALICE, "--project-dir", str(project)]
+    command += ["package", "--stage", STAGE, str(project / "output")]
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "AWS_DEFAULT_REGION": "us-east-1"}
+    subprocess.run(command, env=os.environ | offline, check=True, capture_output=True)
+
+
+def _seconds(run: Callable[[], object], before: Callable[[], None] = lambda: None) -> float:
+    before()
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started

@@ -1,0 +1,79 @@
+"""python -m bench.profile: where the two hot paths spend their CPU time, by py-spy, as shares of functions.
+
+A function's share includes what it calls. Only the part below the measured function counts, without imports.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.sandbox import environment
+from bench.server import running_server
+from resources.bundle import BUILD
+
+SAMPLES_A_SECOND = 500
+LEAST_SHARE = 0.05
+PATHS = {
+    "request: /recommendations": ("our_recommendations(8000)", "handlers.py"),
+    "delivery: 10,000 records of 3,000 sessions": ("our_delivery(2, 10_000, 3_000)", "delivery.py"),
+}
+"""What to run of bench.handlers, and the file whose functions are the path."""
+
+
+def main() -> None:
+    with running_server() as server:
+        for what, (run, file) in PATHS.items():
+            stacks = list(_stacks(run, server.url, file))
+            print(f"\n| {what} | share |\n|---|---|")
+            for function, share in shares(stacks):
+                print(f"| {function} | {share:.0%} |")
+
+
+def shares(stacks: list[tuple[list[str], int]]) -> Iterator[tuple[str, float]]:
+    """Functions by the share of the samples in which they, or what they called, were running."""
+    samples: Counter[str] = Counter()
+    for frames, count in stacks:
+        samples.update(dict.fromkeys(frames, count))
+    total = sum(count for _, count in stacks)
+    for function, count in samples.most_common():
+        if count < LEAST_SHARE * total:
+            return
+        yield function, count / total
+
+
+def _stacks(run: str, url: str, file: str) -> Iterator[tuple[list[str], int]]:
+    """Stacks below ``file``, outermost first, with the number of samples that found them."""
+    with tempfile.NamedTemporaryFile("r") as samples:
+        spy = [str(Path(sys.executable).with_name("py-spy")), "record", "--gil", "--format", "raw"]
+        spy += ["--rate", str(SAMPLES_A_SECOND), "--output", samples.name, "--"]
+        program = (
+            "import os, sys; sys.stdout = open(os.devnull, 'w', buffering=1); "
+            f"from bench import handlers; handlers.{run}"
+        )
+        subprocess.run(
+            [*spy, sys.executable, "-P", "-c", program],
+            cwd=BUILD,
+            env=environment(url),
+            check=True,
+            capture_output=True,
+        )
+        for line in samples:
+            stack, _, count = line.rpartition(" ")
+            frames = [_name(frame) for frame in stack.split(";")]
+            below = [position for position, name in enumerate(frames) if f"/{file})" in name]
+            if below and not any("importlib" in name for name in frames):
+                yield frames[below[0] :], int(count)
+
+
+def _name(frame: str) -> str:
+    """``function (folder/file.py)`` for ``function (folder/file.py:12)``."""
+    return f"{frame.partition(':')[0]})" if ":" in frame else frame
+
+
+if __name__ == "__main__":
+    main()

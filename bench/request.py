@@ -1,0 +1,73 @@
+"""The whole handler, API Gateway's event in and response out, against the smallest one: CPU time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.measure import Row, take_turns
+from bench.sandbox import Sandbox, sandbox
+from bench.server import running_server
+
+ROUNDS = 61
+
+
+@dataclass(frozen=True)
+class Contest:
+    """``ours`` and ``theirs`` are functions of bench.handlers, with their arguments."""
+
+    what: str
+    ours: str
+    theirs: str
+    alternative: str
+    calls: int
+    events: int = 1
+    target: str = ""
+
+
+CONTESTS = (
+    Contest(
+        "request: /recommendations, 25 items",
+        "our_recommendations",
+        "smallest_recommendations",
+        "json, default boto3, print",
+        calls=50,
+        target="≤ 0.95",
+    ),
+    Contest(
+        "ingestion: /history, one event",
+        "our_history 1",
+        "smallest_history 1",
+        "json, PutRecords by default boto3, print",
+        calls=50,
+    ),
+    Contest(
+        "ingestion: /history, 500 events, each",
+        "our_history 500",
+        "smallest_history 500",
+        "json, PutRecords by default boto3, print",
+        calls=2,
+        events=500,
+    ),
+)
+
+
+def rows() -> Iterator[Row]:
+    with running_server() as server:
+        for contest in CONTESTS:
+            yield _row(contest, server.url)
+
+
+def _row(contest: Contest, url: str) -> Row:
+    with (
+        sandbox(f"bench.handlers:{contest.ours}", url, warm_up=4 * contest.calls) as ours,
+        sandbox(f"bench.handlers:{contest.theirs}", url, warm_up=4 * contest.calls) as theirs,
+    ):
+
+        def microseconds(contender: Sandbox) -> float:
+            return 1e6 * contender.run(contest.calls).cpu_seconds / contest.calls / contest.events
+
+        series = take_turns(
+            {"ours": lambda: microseconds(ours), "theirs": lambda: microseconds(theirs)}, ROUNDS
+        )
+    return Row(contest.what, "µs CPU", series["ours"], contest.alternative, series["theirs"], contest.target)

@@ -1,0 +1,119 @@
+"""Events as API Gateway and Lambda's Kinesis source send them, the same at every run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from collections import Counter
+from typing import Any
+
+SEED = 1
+HEADERS = {
+    "Accept": "*/*",
+    "content-type": "application/json",
+    "Host": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "X-Amzn-Trace-Id": "Root=1-5e272390-8c398be037738dc042009320",
+    "x-api-key": "0123456789abcdefghijABCDEFGHIJ0123456789",
+    "X-Forwarded-For": "198.51.100.7",
+    "X-Forwarded-Port": "443",
+    "X-Forwarded-Proto": "https",
+}
+
+
+class Context:
+    """Lambda's context object, with as much time left as ever."""
+
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 28_000
+
+
+def api_event(path: str, body: str) -> dict[str, Any]:
+    """The event of a REST API's proxy integration."""
+    return {
+        "resource": path,
+        "path": path,
+        "httpMethod": "POST",
+        "headers": HEADERS,
+        "multiValueHeaders": {name: [value] for name, value in HEADERS.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": path,
+            "httpMethod": "POST",
+            "path": f"/api{path}",
+            "stage": "api",
+            "requestId": Context.aws_request_id,
+            "identity": {"sourceIp": "198.51.100.7", "apiKeyId": "a1b2c3d4e5"},
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def recommendations_body() -> str:
+    return json.dumps({"userId": "user-000123", "numResults": 25})
+
+
+def history_body(events: int) -> str:
+    """One event, or a batch of several of a fifth as many sessions."""
+    made = [event(number, max(events // 5, 1)) for number in range(events)]
+    return json.dumps(made[0] if events == 1 else {"Events": made})
+
+
+def event(number: int, sessions: int) -> dict[str, Any]:
+    """The request for one event: about 200 bytes of a shop or a video service."""
+    session = number % sessions
+    return {
+        "UserId": f"user-{session:06}",
+        "SessionId": f"session-{session:06}",
+        "EventType": "watch",
+        "Event": {"itemId": f"item-{number % 997:06}", "eventValue": 4.5, "CHANNEL": "app"},
+        "RecommendationId": "RID-11111111-2222-3333-4444-555555555555",
+    }
+
+
+def kinesis_event(records: int, sessions: int) -> dict[str, Any]:
+    """A batch of one shard, as ingestion writes it."""
+    return {
+        "Records": [
+            _kinesis_record(number, session) for number, session in enumerate(_sessions(records, sessions))
+        ]
+    }
+
+
+def fewest_calls(records: int, sessions: int) -> int:
+    """PutEvents calls that kinesis_event() needs: one takes 10 events of one session (API_UBS_PutEvents)."""
+    return sum(-(-count // 10) for count in Counter(_sessions(records, sessions)).values())
+
+
+def _sessions(records: int, sessions: int) -> list[int]:
+    """Whose record each is: every session has one at least, the others are drawn."""
+    drawn = random.Random(SEED)
+    owners = [*range(sessions), *(drawn.randrange(sessions) for _ in range(records - sessions))]
+    drawn.shuffle(owners)
+    return owners
+
+
+def _kinesis_record(number: int, session: int) -> dict[str, Any]:
+    body = event(session, session + 1) | {
+        "EventId": f"{number:032x}",
+        "ReceivedAt": "2026-01-31T12:00:00.000Z",
+    }
+    data = json.dumps(body, separators=(",", ":")).encode() + b"\n"
+    return {
+        "eventID": f"shardId-000000000000:{number:056}",
+        "eventSource": "aws:kinesis",
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": body["SessionId"],
+            "sequenceNumber": f"{number:056}",
+            "data": base64.b64encode(data).decode(),
+            "approximateArrivalTimestamp": 1769860800.0,
+        },
+    }
