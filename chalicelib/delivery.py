@@ -332,7 +332,10 @@ class _Courier:
 
 @cache
 def _threads(number: int) -> ThreadPoolExecutor:
-    """Kept for the sandbox's life, as clients are: to start them is a tenth of a small batch's CPU time."""
+    """Kept for the sandbox's life, as clients are: to start them is a tenth of a small batch's CPU time.
+
+    For one invocation at a time, as Lambda has it: one that runs out of time takes its threads along.
+    """
     return ThreadPoolExecutor(max_workers=number)
 
 

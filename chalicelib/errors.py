@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 AwsError = (ClientError, BotoCoreError)
-"""What a boto3 call can raise: the service's own answer, or the failure to get one."""
+"""What a call of an AWS client can raise: the service's own answer, or the failure to get one."""
 
 
 class PersonalizeApiError(Exception):
@@ -121,7 +121,7 @@ _ARN = re.compile(r"arn:[a-z0-9-]+:\S*|\b\d{12}\b")
 
 
 def from_botocore(error: ClientError | BotoCoreError, service: str) -> PersonalizeApiError:
-    """The error of our tree that stands for what boto3 raised.
+    """The error of our tree that stands for what a client raised.
 
     ``service`` names who was called, for the sentence. An unknown code is the service's trouble, hence
     UnavailableError: that is the one which loses nothing, because it is tried again.

@@ -35,7 +35,7 @@ def to_arguments(request: object, campaign_arn: str) -> dict[str, Any]:
     assert isinstance(request, dict)  # noqa: S101 - says to the type checker what the schema has proved
     source = "recommenderArn" if ":recommender/" in campaign_arn else "campaignArn"
     arguments = {source: campaign_arn, "userId": request["userId"]}
-    # JSON knows one kind of number, so 5.0 is an integer to the schema; boto3 takes an int only.
+    # JSON knows one kind of number, so 5.0 is an integer to the schema; Personalize takes an int only.
     arguments["numResults"] = int(request.get("numResults", DEFAULT_RESULTS))
     return arguments | {name: request[name] for name in _OPTIONS if name in request}
 

@@ -163,8 +163,10 @@ def held_to_its_model(client):
             broken.append(f"{model.name}: {report.generate_report()}")
 
     client.meta.events.register("before-parameter-build", validate)
-    yield
-    client.meta.events.unregister("before-parameter-build", validate)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister("before-parameter-build", validate)
     assert broken == []
 
 

@@ -27,7 +27,7 @@ MAX_EVENT_BYTES = 10 * 1024
 SURELY_SMALL = 3 * 1024
 """Bytes of a record whose event cannot exceed MAX_EVENT_BYTES, so it need not be measured. What was escaped
 once is escaped twice in properties, which at most doubles it; a number may be written longer (1e15), but only
-within MAX_PROPERTIES_CHARACTERS; names and time take less than 500."""
+within MAX_PROPERTIES_CHARACTERS; names, time and value take less than 500."""
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

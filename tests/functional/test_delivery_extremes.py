@@ -68,7 +68,8 @@ def test_a_call_that_hangs_costs_its_own_session_and_not_the_next_batch(monkeypa
         events.register_first("before-send.personalize-events.PutEvents", hold_up)
         hung = deliver([arrival(request(SessionId="s1"), 1)], seconds_left=seconds_left)
         events.unregister("before-send.personalize-events.PutEvents", hold_up)
-        free = deliver([arrival(request(SessionId="s2"), 2)])
+        # Six seconds for the next batch, and thirty for the call that hangs.
+        free = deliver([arrival(request(SessionId="s2"), 2)], seconds_left=lambda: 8.0)
         hang.set()
     assert [str(error) for _, error in hung.deferred] == [
         "Personalize had not answered when the time was up."

@@ -196,21 +196,24 @@ def test_whatever_the_contract_accepts_boto3_accepts_and_the_stream_gives_back(b
 @given(
     texts=st.lists(st.text(st.sampled_from('"\\\u0001é☂😀\n'), min_size=1, max_size=40), max_size=8),
     numbers=st.lists(st.sampled_from([1e15, -1e-5, 10**40, 0.1]), max_size=60),
-    pad=st.integers(0, 256),
+    shown=st.lists(
+        st.text(st.sampled_from('"\\\u0001a☂😀'), min_size=1, max_size=256), min_size=1, max_size=25
+    ),
 )
-def test_what_is_read_without_being_measured_is_within_the_limit(texts, numbers, pad):
-    content = {"itemId": "☂" * pad or "i", **{f"n{i}": n for i, n in enumerate(numbers)}, "texts": texts}
-    record = json.dumps(
-        request(Event=content, EventAttributionSource="x" * pad or "x", Impression=["😀" * 9] * 9),
-        ensure_ascii=False,
-    ).encode()
+def test_an_event_is_hardly_twice_its_record_so_small_ones_need_not_be_measured(texts, numbers, shown):
+    content = {"itemId": "☂", **{f"n{i}": n for i, n in enumerate(numbers)}, "texts": texts}
+    record = json.dumps(request(Event=content, Impression=shown), ensure_ascii=False).encode()
     try:
         entry = read(record).entry
-    except InvalidRequestError:  # too many characters of properties
+    except InvalidRequestError:  # too many characters of properties, or bytes in all
         return
-    if len(record) <= events.SURELY_SMALL:
-        size = len(json.dumps(entry, default=str, ensure_ascii=False).encode())
-        assert size <= events.MAX_EVENT_BYTES
+    size = len(json.dumps(entry, default=str, ensure_ascii=False).encode())
+    assert size <= 2 * len(record) + events.MAX_PROPERTIES_CHARACTERS + 500
+
+
+def test_what_is_not_measured_cannot_exceed_the_limit():
+    largest = 2 * events.SURELY_SMALL + events.MAX_PROPERTIES_CHARACTERS + 500
+    assert largest <= events.MAX_EVENT_BYTES
 
 
 def test_a_large_record_is_measured():
