@@ -28,7 +28,7 @@ LONGEST_START = 0.4
 """Seconds to the first answer of a cold start: a visitor may wait half a second, of which Lambda needs a part
 before Python starts, which is not measured here."""
 LONGEST_BATCH = 1.5
-"""Times as long as with a whole processor that a batch may take. On paper: really throttled it takes longer."""
+"""Times as long as with a whole processor that a batch may take. Really throttled, it takes longer still."""
 
 RECORDS, SESSIONS = 1000, 200
 CALLS = 25
