@@ -96,7 +96,7 @@ def peak_of_delivery(_calls: int, records: int, sessions: int) -> int:
 
 def sequential_delivery(calls: int, records: int, sessions: int, sample: int) -> None:
     """One PutEvents per record, one after the other: the first ``sample`` records of the batch."""
-    from datetime import datetime, timezone
+    from datetime import datetime
 
     client = _default_client("personalize-events")
     event = _batch(records, sessions)
@@ -111,9 +111,7 @@ def sequential_delivery(calls: int, records: int, sessions: int, sample: int) ->
                     {
                         "eventId": body["EventId"],
                         "eventType": body["EventType"],
-                        "sentAt": datetime.fromisoformat(
-                            body["ReceivedAt"].replace("Z", "+00:00")
-                        ).astimezone(timezone.utc),
+                        "sentAt": datetime.fromisoformat(body["ReceivedAt"].replace("Z", "+00:00")),
                         "itemId": body["Event"]["itemId"],
                         "eventValue": body["Event"]["eventValue"],
                         "properties": json.dumps({"CHANNEL": body["Event"]["CHANNEL"]}),

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.measure import Row, once, take_turns
-from resources.bundle import BUILD, ROOT, download_wheels, package
+from resources.bundle import BUILD, ROOT, RUN_CHALICE, download_wheels, package, stage_inputs
 
 ROUNDS = 5
 STAGE = "prod"
-CHALICE = "from chalice.cli import main; raise SystemExit(main())"
 BARE = "`chalice package` alone"
 
 
@@ -29,7 +28,7 @@ def rows() -> Iterator[Row]:
             {
                 "anew": lambda: _seconds(lambda: _package_anew(build)),
                 "unchanged": lambda: _seconds(lambda: package(STAGE, build_dir=build)),
-                "bare": lambda: _seconds(lambda: _run_chalice(bare), before=lambda: _copy_sources(bare)),
+                "bare": lambda: _seconds(lambda: _run_chalice(bare), before=lambda: _copy_anew(bare)),
             },
             ROUNDS,
         )
@@ -44,19 +43,15 @@ def _package_anew(build: Path) -> None:
     package(STAGE, build_dir=build)
 
 
-def _copy_sources(project: Path) -> None:
-    """A copy that Chalice has not packaged before: it keeps what it makes below .chalice."""
+def _copy_anew(project: Path) -> None:
+    """Chalice keeps what it makes below .chalice: this copy it has not packaged before."""
     shutil.rmtree(project, ignore_errors=True)
-    kept = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
-    for name in (".chalice", "chalicelib"):
-        shutil.copytree(ROOT / name, project / name, ignore=kept)
-    for name in ("app.py", "requirements.txt"):
-        shutil.copy(ROOT / name, project / name)
+    stage_inputs(ROOT, project)
 
 
 def _run_chalice(project: Path) -> None:
     wheels = download_wheels(ROOT, BUILD, lambda line: None)
-    command = [sys.executable, "-c", CHALICE, "--project-dir", str(project)]
+    command = [sys.executable, "-c", RUN_CHALICE, "--project-dir", str(project)]
     command += ["package", "--stage", STAGE, str(project / "output")]
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "AWS_DEFAULT_REGION": "us-east-1"}
     subprocess.run(command, env=os.environ | offline, check=True, capture_output=True)

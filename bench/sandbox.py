@@ -36,7 +36,7 @@ SETTINGS = {
 }
 # As long as those of a role, session token included: all of it is signed and sent with every call.
 CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "ASIAXXXXXXXXXXXXXXXX",
+    "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "x" * 40,
     "AWS_SESSION_TOKEN": "x" * 800,
 }

@@ -6,7 +6,7 @@ in reserve. 'standard' is botocore's retry mode with jittered backoff and a retr
 trouble is not hammered; it retries throttling, 5xx, connection loss and time-outs.
 
 The clients are those of boto3, made by the botocore below it: importing boto3 loads its resources and its S3
-transfer manager, which nothing here uses, and is a sixth of a cold start (docs/performance.md).
+transfer manager, which nothing here uses, and that is a tenth of a cold start (docs/performance.md).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 DEFAULT_REGION = "us-east-1"
 COMPILED = (".so", ".pyd", ".dylib", ".pyc")
-_CHALICE = "from chalice.cli import main; raise SystemExit(main())"
+RUN_CHALICE = "from chalice.cli import main; raise SystemExit(main())"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -70,7 +70,7 @@ def package(
         wheels = download_wheels(project_dir, build_dir, report)
         with tempfile.TemporaryDirectory(dir=build_dir, prefix=f".{stage}-") as folder:
             staged, output = Path(folder) / "project", Path(folder) / "output"
-            _stage_inputs(project_dir, staged)
+            stage_inputs(project_dir, staged)
             merge_path = Path(folder) / "merge.yaml"
             merge_path.write_text(merge.dump(_read_merge_document(project_dir, origin)), encoding="utf-8")
             _run_chalice(staged, stage, merge_path, output, region=region, wheels=wheels)
@@ -170,7 +170,8 @@ def _read_merge_document(project_dir: Path, origin: str) -> merge.Document:
     return merge.merge_document(pipeline, access, settings, allowed_origin=origin)
 
 
-def _stage_inputs(project_dir: Path, staged: Path) -> None:
+def stage_inputs(project_dir: Path, staged: Path) -> None:
+    """Copy what Chalice is shown, without caches and without what it made before."""
     for path in _application(project_dir):
         copy = staged / path.relative_to(project_dir)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +202,7 @@ def download_wheels(project_dir: Path, build_dir: Path, report: Callable[[str], 
 def _run_chalice(
     staged: Path, stage: str, merge_path: Path, output: Path, *, region: str, wheels: Path
 ) -> None:
-    command = [sys.executable, "-c", _CHALICE, "--project-dir", str(staged), "package", "--stage", stage]
+    command = [sys.executable, "-c", RUN_CHALICE, "--project-dir", str(staged), "package", "--stage", stage]
     command += ["--merge-template", str(merge_path), "--template-format", "yaml", str(output)]
     environment = {name: value for name, value in os.environ.items() if name != "AWS_PROFILE"}
     environment |= {
