@@ -1,7 +1,7 @@
 """The only place that makes clients of AWS services, each at its first use and kept for the sandbox's life.
 
 Every number below is chosen against two clocks: API Gateway gives up on the API function after 29 s, and a
-caller long before that; deliver_events has the timeout of .chalice/config.json and keeps five seconds of it
+caller long before that; deliver_events has the timeout of .chalice/config.json and keeps ten seconds of it
 in reserve. 'standard' is botocore's retry mode with jittered backoff and a retry quota, so that a service in
 trouble is not hammered; it retries throttling, 5xx, connection loss and time-outs.
 

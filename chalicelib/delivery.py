@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import cache
 from itertools import groupby
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +40,14 @@ if TYPE_CHECKING:
 
 MAX_EVENTS_PER_CALL = 10
 """Of PutEvents (API_UBS_PutEvents)."""
-RESERVE = 5.0
-"""Seconds of the invocation kept for quarantine and the answer: no call is started in them."""
+RESERVE = 10.0
+"""Seconds of the invocation kept for quarantine and the answer: nothing is read and no call is started in
+them. Twice what the slowest call to the quarantine takes."""
 ANSWER = 2.0
 """Seconds of the reserve in which calls under way are no longer waited for."""
+
+
+_NOT_READ = UnavailableError("Too little time was left to read the record.")
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,14 @@ class Session:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which calls to make, longest session first, and which records no call can carry."""
+    """Which calls to make, longest session first, and which records no call can carry.
+
+    ``unread`` are the last records of the batch when the time did not suffice to read them.
+    """
 
     sessions: list[Session]
     rejects: list[tuple[Arrival, Reject]]
+    unread: Sequence[Arrival]
 
 
 @dataclass
@@ -140,11 +149,18 @@ def arrivals(kinesis_event: Mapping[str, Any]) -> list[Arrival]:
     ]
 
 
-def plan(batch: Sequence[Arrival]) -> Plan:
-    """Group by session, and pack each into the fewest calls that keep its order."""
+def plan(batch: Sequence[Arrival], seconds_left: Callable[[], float] = lambda: inf) -> Plan:
+    """Group by session, and pack each into the fewest calls that keep its order.
+
+    Reading ends where the reserve begins, so that the time suffices to quarantine what was found unreadable.
+    """
     groups: dict[str, dict[object, Parcel]] = {}
     rejects: list[tuple[Arrival, Reject]] = []
-    for arrival in batch:
+    unread: Sequence[Arrival] = ()
+    for position, arrival in enumerate(batch):
+        if seconds_left() < RESERVE:
+            unread = batch[position:]
+            break
         try:
             event = events.read(arrival.data, fallback_id=arrival.derived_id, arrived_at=arrival.arrived_at)
         except InvalidRequestError as error:
@@ -160,7 +176,7 @@ def plan(batch: Sequence[Arrival]) -> Plan:
     ]
     # A long session is a chain of calls; started last, it would run on alone after all the others.
     sessions.sort(key=lambda session: len(session.calls), reverse=True)
-    return Plan(sessions, rejects)
+    return Plan(sessions, rejects, unread)
 
 
 def deliver(
@@ -174,8 +190,9 @@ def deliver(
     now: Callable[[], datetime],
 ) -> Outcome:
     """Deliver a batch: a session's calls in order, up to ``concurrency`` sessions at once."""
-    work = plan(batch)
+    work = plan(batch, seconds_left)
     outcome = Outcome()
+    outcome.deferred += [(arrival, _NOT_READ) for arrival in work.unread]
 
     def put_aside(rejects: Sequence[tuple[Arrival, Reject]]) -> None:
         failures = quarantine.put(

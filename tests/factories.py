@@ -49,7 +49,7 @@ def kinesis_event(*payloads, shard="shardId-000000000000", first=1):
 
 
 class Context:
-    """Lambda's context object, with a clock that stands still at ``seconds`` left."""
+    """Lambda's context object. ``seconds`` are left: a number that stands still, or a function that tells."""
 
     aws_request_id = "request-1"
 
@@ -57,4 +57,4 @@ class Context:
         self.seconds = seconds
 
     def get_remaining_time_in_millis(self):
-        return int(self.seconds * 1000)
+        return int((self.seconds() if callable(self.seconds) else self.seconds) * 1000)

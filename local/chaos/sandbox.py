@@ -17,13 +17,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from chalicelib.delivery import RESERVE
 from local.chaos.function import READY
 from local.invocation import InvocationKilledError
 
 ROOT = Path(__file__).parents[2]
 
-HURRY = 6.0
-"""Seconds of an invocation that starts late: one is left for calls, five are the handler's reserve."""
+HURRY = RESERVE + 1
+"""Seconds of an invocation that starts late: one is left for calls, the others are the handler's reserve."""
 
 
 class SandboxError(Exception):

@@ -25,6 +25,12 @@ EVENTS = "personalize-events"
 _LAST_TIMESTAMP = 253_402_300_799
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
+# Patterns of the model that take quadratic or cubic time in Python, and others for the same language.
+_LINEAR_PATTERNS = {
+    r"^[\x20-\x7E]*[\x21-\x7E]+[\x20-\x7E]*$": r"^\x20*[\x21-\x7E][\x20-\x7E]*$",
+    r"arn:([a-z\d-]+):personalize:.*:.*:.+": r"arn:([a-z\d-]+):personalize:[^:\n]*:[^:\n]*:.+",
+}
+
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
     "structure": (dict,),
     "map": (dict,),
@@ -121,10 +127,15 @@ def _text_problems(limits: Mapping[str, Any], value: str, path: str) -> Iterator
     if _LONE_SURROGATE.search(value):
         yield _problem(path, "Member must be valid Unicode")
     pattern, enum = limits.get("pattern"), limits.get("enum")
-    if pattern and not re.fullmatch(pattern, value):
+    if pattern and not re.fullmatch(linear_pattern(pattern), value):
         yield _problem(path, f"Member must satisfy regular expression pattern: {pattern}")
     if enum and value not in enum:
         yield _problem(path, f"Member must satisfy enum value set: {sorted(enum)}")
+
+
+def linear_pattern(pattern: str) -> str:
+    """Return a pattern for the same language as one of the model, which takes linear time."""
+    return _LINEAR_PATTERNS.get(pattern, pattern)
 
 
 def _number_problems(limits: Mapping[str, Any], value: float, path: str) -> Iterator[str]:

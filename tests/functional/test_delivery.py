@@ -1,6 +1,7 @@
 """deliver_events from Lambda's event to its answer, with PutEvents and SQS scripted."""
 
 import json
+from itertools import chain, repeat
 
 import pytest
 
@@ -170,9 +171,18 @@ def test_access_denied_stops_asking_for_the_other_sessions(stubs, deliver):
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 
-def test_with_less_than_five_seconds_left_nothing_is_called_and_everything_returned(stubs, deliver):
-    answer = deliver(event("a"), event("b", "b"), report=True, seconds=4.9)
+def test_with_less_than_ten_seconds_left_nothing_is_called_and_everything_returned(stubs, deliver):
+    answer = deliver(event("a"), event("b", "b"), report=True, seconds=9.9)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+def test_records_that_cannot_be_read_in_time_are_returned_and_poison_before_them_is_quarantined(
+    stubs, deliver
+):
+    seconds = chain([60.0, 60.0], repeat(9.9))
+    stubs["sqs"].add_response("send_message_batch", SENT)
+    answer = deliver(b"poison", event("a"), event("b"), report=True, seconds=seconds.__next__)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
 
 
 def test_a_quarantine_that_is_down_returns_the_poison_instead_of_dropping_it(stubs, deliver):

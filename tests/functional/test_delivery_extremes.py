@@ -53,6 +53,7 @@ def test_a_record_of_one_mebibyte_is_kept_whole_and_its_neighbours_arrive(monkey
 def test_a_call_that_hangs_costs_its_own_session_and_not_the_next_batch(monkeypatch):
     asked, hang = threading.Event(), threading.Event()
     delivers = threading.get_ident()
+    reads = iter([60.0])
 
     def hold_up(request, **_):
         asked.set()
@@ -60,16 +61,19 @@ def test_a_call_that_hangs_costs_its_own_session_and_not_the_next_batch(monkeypa
         return response(request.url, 200, {})
 
     def seconds_left():
-        # The one who waits for the workers finds the time up as soon as Personalize has been asked.
-        return 2.0 if threading.get_ident() == delivers and asked.wait(30) else 60.0
+        # The one who waits for the workers finds the time up as soon as Personalize has been asked. Before,
+        # it looks at the clock once, to read the record.
+        if threading.get_ident() != delivers:
+            return 60.0
+        return next(reads, None) or (2.0 if asked.wait(30) else 60.0)
 
     with Wire().connected(monkeypatch):
         events = clients.personalize_events().meta.events
         events.register_first("before-send.personalize-events.PutEvents", hold_up)
         hung = deliver([arrival(request(SessionId="s1"), 1)], seconds_left=seconds_left)
         events.unregister("before-send.personalize-events.PutEvents", hold_up)
-        # Six seconds for the next batch, and thirty for the call that hangs.
-        free = deliver([arrival(request(SessionId="s2"), 2)], seconds_left=lambda: 8.0)
+        # Three seconds for the next batch, and thirty for the call that hangs.
+        free = deliver([arrival(request(SessionId="s2"), 2)], seconds_left=lambda: 13.0)
         hang.set()
     assert [str(error) for _, error in hung.deferred] == [
         "Personalize had not answered when the time was up."

@@ -90,3 +90,11 @@ def test_every_record_is_planned_once_in_session_order_in_the_fewest_calls(shape
         for _, run in groupby(user for session, user, bad in shape if session == name and not bad)
     )
     assert sum(len(s.calls) for s in plan.sessions) == runs
+
+
+def test_what_is_not_read_when_the_reserve_begins_is_left_and_the_rest_is_planned():
+    clock = iter([60.0, 10.0, 9.9])
+    batch = [arrival(request(Event={"itemId": f"i{n}"}), n) for n in range(5)]
+    plan = delivery.plan(batch, clock.__next__)
+    assert items(plan) == [["i0", "i1"]]
+    assert [a.sequence_number for a in plan.unread] == ["2", "3", "4"]
