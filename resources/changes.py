@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from resources.command_lines import shell_line
 from resources.errors import StackError
 from resources.merge import Document
 
@@ -51,12 +52,17 @@ def operation_for(name: str, status: str | None) -> ChangeSetType:
     if status.endswith("_IN_PROGRESS"):
         remedy = "Another change is under way: wait for its end"
     elif status == "UPDATE_ROLLBACK_FAILED":
-        remedy = f"Finish its roll-back ('aws cloudformation continue-update-rollback --stack-name {name}')"
+        command = shell_line("aws", "cloudformation", "continue-update-rollback", "--stack-name", name)
+        remedy = f"Finish its roll-back ({command})"
     else:
-        remedy = f"It never worked: delete it ('aws cloudformation delete-stack --stack-name {name}')"
+        remedy = f"It never worked: delete it ({_delete(name)})"
     raise StackError(
         f"The stack {name} is in the state {status} and cannot be changed. {remedy}, then run this again."
     )
+
+
+def _delete(stack_name: str) -> str:
+    return shell_line("aws", "cloudformation", "delete-stack", "--stack-name", stack_name)
 
 
 def with_code(template: Document, bucket: str, key: str) -> Document:
@@ -197,7 +203,7 @@ def verdict(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None
     if status == "ROLLBACK_COMPLETE":
         left = (
             "What had been created is removed again. Delete the empty stack before the next try: "
-            f"aws cloudformation delete-stack --stack-name {name}"
+            f"{_delete(name)}"
         )
     elif status == "UPDATE_ROLLBACK_COMPLETE":
         left = "The stack is rolled back and works as before."

@@ -28,6 +28,7 @@ import boto3
 
 from resources import flow, merge
 from resources.bundle import ROOT, Package, package
+from resources.command_lines import make_line, shell_line
 from resources.destroy import destroy
 from resources.errors import AwsError, DeployError, PackagingError, StackError, in_sentences
 from resources.questions import check_region, settle
@@ -117,16 +118,17 @@ def _check_not_one_stack(stage: Stage, session: boto3.Session) -> None:
     if describe_stack(flow.stack_name(stage.name), session):
         raise StackError(
             f"The stage {stage.name} is deployed already, as the one stack {flow.stack_name(stage.name)}. "
-            f"Update it with 'make deploy-stack STAGE={stage.name}', or remove it first with 'make destroy "
-            f"STAGE={stage.name}'."
+            f"Update it ({make_line('deploy-stack', STAGE=stage.name)}), or remove it first "
+            f"({make_line('destroy', STAGE=stage.name)})."
         )
 
 
 def _check_not_in_steps(stage: Stage, session: boto3.Session) -> None:
     if describe_stack(flow.pipeline_name(stage.name), session):
         raise StackError(
-            f"The stage {stage.name} is deployed already, step by step. Update it with 'make deploy "
-            f"STAGE={stage.name}', or remove it first with 'make destroy STAGE={stage.name}'."
+            f"The stage {stage.name} is deployed already, step by step. Update it "
+            f"({make_line('deploy', STAGE=stage.name)}), or remove it first "
+            f"({make_line('destroy', STAGE=stage.name)})."
         )
 
 
@@ -134,7 +136,7 @@ def _pipeline(options: argparse.Namespace) -> None:
     _deploy_pipeline(
         options, Stage(ROOT, options.stage), _sign_in(options), parse_parameters(options.parameter)
     )
-    _say(f"\nNext: chalice deploy --stage {options.stage}")
+    _say(f"\nNext: {shell_line('chalice', 'deploy', '--stage', options.stage)}")
 
 
 def _deploy_pipeline(

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from resources import flow
 from resources.chalice import run_chalice
+from resources.command_lines import make_line, shell_line
 from resources.errors import StackError, in_sentences
 from resources.stack import Confirm, Report, delete_stack, describe_stack
 from resources.stage import Stage
@@ -40,7 +41,9 @@ def losses(remains: Remains, stage: str, *, delete_events: bool) -> list[str]:
     """What is lost and what is kept, a line each. Pure."""
     lines = [f"  - stack {name}" for name in (remains.one_stack, remains.access, remains.pipeline) if name]
     if remains.functions:
-        lines.insert(bool(remains.access), f"  - what 'chalice deploy --stage {stage}' made")
+        lines.insert(
+            bool(remains.access), f"  - what '{shell_line('chalice', 'deploy', '--stage', stage)}' made"
+        )
     if remains.one_stack or remains.access:
         lines.append("Lost: the API key. Clients that use it are refused; a new deployment has another one.")
     if remains.one_stack or remains.functions:
@@ -92,16 +95,19 @@ def destroy(
     except BaseException:
         if delete_events and remains.bucket:
             report(
-                f"The bucket {remains.bucket} may be left. To go on: make destroy STAGE={stage.name} "
-                f"ARGS='--delete-events --bucket {remains.bucket}'"
+                f"The bucket {remains.bucket} may be left. To go on: {_delete_events(stage, remains.bucket)}"
             )
         raise
     if remains.bucket and not delete_events:
         report(
-            f"The events are kept in s3://{remains.bucket}. To delete them too: make destroy "
-            f"STAGE={stage.name} ARGS='--delete-events --bucket {remains.bucket}'"
+            f"The events are kept in s3://{remains.bucket}. To delete them too: "
+            f"{_delete_events(stage, remains.bucket)}"
         )
     report("Done.")
+
+
+def _delete_events(stage: Stage, bucket: str) -> str:
+    return make_line("destroy", "--delete-events", "--bucket", bucket, STAGE=stage.name)
 
 
 def survey(stage: Stage, one_stack: str, session: boto3.Session, bucket: str | None) -> Remains:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from resources.command_lines import shell_line
 from resources.stage import PLACEHOLDER
 
 
@@ -104,7 +105,9 @@ def event_source(
     if mapping["State"] not in {"Enabled", "Enabling", "Updating", "Creating"}:
         return bad(
             f"The event source is {mapping['State']}: no event is delivered; the stream keeps them 72 hours.",
-            f"aws lambda update-event-source-mapping --enabled --uuid {mapping['UUID']}",
+            shell_line(
+                "aws", "lambda", "update-event-source-mapping", "--enabled", "--uuid", mapping["UUID"]
+            ),
         )
     reports = mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"]
     if not reports and variables.get("REPORT_BATCH_ITEM_FAILURES") == "true":

@@ -22,6 +22,7 @@ import boto3
 
 from resources import diagnosis, flow
 from resources.bundle import ROOT
+from resources.command_lines import make_line
 from resources.diagnosis import Finding, State
 from resources.errors import AwsError, DeployError, StackError, in_sentences
 from resources.stack import describe_stack
@@ -69,7 +70,7 @@ def find(stage: Stage, one_stack: str, session: boto3.Session) -> Place:
     if not pipeline or not access:
         raise StackError(
             f"The stage {stage.name} is not deployed in {session.region_name}, or not whole. Deploy it with "
-            f"'make deploy STAGE={stage.name}' or 'make deploy-stack STAGE={stage.name}'."
+            f"{make_line('deploy', STAGE=stage.name)} or {make_line('deploy-stack', STAGE=stage.name)}."
         )
     made = stage.deployed()
     settings = {name: intended[name] for name in flow.TUNED}

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from resources import bundle, merge
 from resources.chalice import run_chalice
+from resources.command_lines import shell_line
 from resources.errors import StackError, in_sentences
 from resources.merge import Document
 from resources.questions import check_region
@@ -149,9 +150,10 @@ def _chalice_plan(stage: Stage) -> list[str]:
         "REST API": stage.app_name(),
         "event source": stage.variables()["EVENT_STREAM_NAME"],
     }
+    command = shell_line("chalice", "deploy", "--stage", stage.name)
     return [
         *(f"  {mark} {kind:<40} {what}" for kind, what in made.items()),
-        f"Plan: 'chalice deploy --stage {stage.name}' {'changes' if mark == '~' else 'adds'} these.",
+        f"Plan: '{command}' {'changes' if mark == '~' else 'adds'} these.",
     ]
 
 
@@ -211,8 +213,8 @@ def _check_api(session: boto3.Session, api_id: str, stage: Stage) -> None:
             raise
         raise StackError(
             f".chalice/deployed/{stage.name}.json names the API {api_id}, which is not in this account and "
-            f"region ({session.region_name}). Check --profile and --region, or run 'chalice deploy --stage "
-            f"{stage.name}' again."
+            f"region ({session.region_name}). Check --profile and --region, or run "
+            f"'{shell_line('chalice', 'deploy', '--stage', stage.name)}' again."
         ) from error
 
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from resources.command_lines import make_line, shell_line
 from resources.errors import PackagingError, StackError
 
 PLACEHOLDER = "set-me"
@@ -77,13 +79,18 @@ class Stage:
 
     def answers(self) -> dict[str, str]:
         path = self._path("answers")
-        return {str(name): str(value) for name, value in _read(path).items()} if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        _close(path)  # an earlier version may have left it open
+        return {str(name): str(value) for name, value in _read(path).items()}
 
     def remember(self, answers: Mapping[str, str]) -> None:
         """Add answers to those remembered."""
         known = self.answers()
         if answers and {**known, **answers} != known:
-            _write(self._path("answers"), {**known, **answers})
+            path = self._path("answers")
+            _write(path, {**known, **answers}, mode=0o600)
+            _close(path)
 
     def has_deployed(self) -> bool:
         """Whether Chalice has a record of the stage. After 'chalice delete' it is there, and empty."""
@@ -95,7 +102,8 @@ class Stage:
         if not self.has_deployed():
             raise StackError(
                 f"There is no .chalice/deployed/{self.name}.json: nothing says what Chalice made. Run "
-                f"'chalice deploy --stage {self.name}' first, or 'make deploy STAGE={self.name}'."
+                f"'{shell_line('chalice', 'deploy', '--stage', self.name)}' first, or "
+                f"'{make_line('deploy', STAGE=self.name)}'."
             )
         found = _read(self._path("deployed"))["resources"]
         made = {(resource["resource_type"], resource["name"]): resource for resource in found}
@@ -110,7 +118,7 @@ class Stage:
         except (KeyError, StopIteration) as error:
             raise StackError(
                 f".chalice/deployed/{self.name}.json names no API, functions and event source. "
-                f"Run 'chalice deploy --stage {self.name}' again."
+                f"Run '{shell_line('chalice', 'deploy', '--stage', self.name)}' again."
             ) from error
         # https://ID.execute-api.REGION.amazonaws.com/STAGE/
         api_stage = api["rest_api_url"].rstrip("/").rsplit("/", 1)[-1]
@@ -138,9 +146,18 @@ def _read(path: Path) -> dict[str, Any]:
         raise PackagingError(f"{path.name} in {path.parent.name} is not JSON: {error}") from error
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def _write(path: Path, content: Mapping[str, Any], *, mode: int = 0o666) -> None:
     """Replace the file in one step: an interruption leaves the old one or the new one, never a half."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
-    draft.write_text(json.dumps(content, indent=_INDENT, ensure_ascii=False) + "\n", encoding="utf-8")
+    draft.unlink(missing_ok=True)
+    with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        file.write(json.dumps(content, indent=_INDENT, ensure_ascii=False) + "\n")
     os.replace(draft, path)  # noqa: PTH105 - said as the system call it is
+
+
+def _close(path: Path) -> None:
+    """Close a file and its folder to other users: what is in it names an account and a person."""
+    with suppress(PermissionError):  # somebody else's file: not ours to change
+        path.parent.chmod(0o700)
+        path.chmod(0o600)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from resources.command_lines import make_line, shell_line
+
 
 def key_command(key_id: str, region: str) -> str:
-    return (
-        f"aws apigateway get-api-key --include-value --query value --output text --region {region} "
-        f"--api-key {key_id}"
-    )
+    options = ("--include-value", "--query", "value", "--output", "text", "--region", region)
+    return shell_line("aws", "apigateway", "get-api-key", *options, "--api-key", key_id)
 
 
 def summary(outputs: Mapping[str, str], region: str, stage: str) -> str:
     """The outputs, and a request that works when pasted. The key is never shown: terminals are logged."""
     listed = "\n".join(f"  {name:<20} {value}" for name, value in sorted(outputs.items()))
     key = key_command(outputs["ApiKeyId"], region)
-    body = json.dumps({"userId": "ann", "numResults": 5})
+    call = shell_line(
+        "curl", "-sw", r"\n", outputs["RecommendationsUrl"], "-H", "content-type: application/json"
+    )
+    body = shell_line("-d", json.dumps({"userId": "ann", "numResults": 5}))
     return f"""
 Outputs:
 {listed}
@@ -30,7 +33,7 @@ API key          {outputs["ApiKeyConsoleUrl"]}
 
 Try it:
 
-curl -sw '\\n' {outputs["RecommendationsUrl"]} -H 'content-type: application/json' \\
-  -H "x-api-key: $({key})" -d '{body}'
+{call} \\
+  -H "x-api-key: $({key})" {body}
 
-See whether all is well: make doctor STAGE={stage}"""
+See whether all is well: {make_line("doctor", STAGE=stage)}"""

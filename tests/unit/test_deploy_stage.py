@@ -1,6 +1,8 @@
 """What is kept in .chalice/, and that its files are changed without a trace of the change itself."""
 
 import json
+import os
+import stat
 
 import pytest
 
@@ -94,3 +96,23 @@ def test_the_reason_is_read_out_of_chalices_traceback():
     assert chalice.reason_in(said) == "ERROR - While deploying, this came: Not allowed to call CreateRole"
     assert chalice.reason_in(["No region configured."]) == "No region configured."
     assert chalice.reason_in([]) == ""
+
+
+@pytest.mark.parametrize("left_open", [False, True])
+def test_what_its_owner_answered_can_be_read_by_no_one_else(stage, left_open):
+    folder = stage.project_dir / ".chalice" / "answers"
+    stage.remember({"NotificationEmail": "ops@example.com"})
+    if left_open:  # as an earlier version did
+        folder.chmod(0o755)
+        (folder / "dev.json").chmod(0o644)
+    assert stage.answers() == {"NotificationEmail": "ops@example.com"}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "dev.json")] == [0o700, 0o600]
+
+
+def test_the_settings_of_version_control_keep_their_mode(stage):
+    before = os.umask(0o022)
+    try:
+        stage.record({"TRACKING_ID": "t-1"})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((stage.project_dir / ".chalice" / "config.json").stat().st_mode) == 0o644
