@@ -79,16 +79,23 @@ capacity: $(INSTALLED) ## Shards, calls and price on paper (EVENTS_PER_SECOND=50
 		$(if $(RECORD_BYTES),--record-bytes "$(RECORD_BYTES)") $(if $(SHARDS),--shards "$(SHARDS)") $(ARGS)
 
 clean: ## Remove what was built, installed and remembered
-	rm -rf $(VENV) .local build
+	rm -rf $(VENV) .local build "$$($(PYTHON) -B -m local.state)"
 
 # Written last, so an interrupted installation is done again; untouched until a requirement changes.
-$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
+$(INSTALLED): requirements.txt requirements-dev.txt constraints.txt | $(VENV)/.bytecode
+	@echo "Installing into $(VENV) with $$($(BIN)/python --version) (about two minutes, only this once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(INSTALLED)
+
+# Bytecode is kept outside the project: 'chalice local' restarts at every new file below it.
+$(VENV)/.bytecode: local/state.py | $(BIN)/python
+	@$(BIN)/python -B -m local.state divert-bytecode
+	@touch $@
+
+$(BIN)/python:
 ifeq ($(PYTHON),)
 	@echo "Python 3.11, 3.12, 3.13 or 3.14 is needed and none was found on the PATH." >&2
 	@echo "Install one, or name it: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11" >&2
 	@exit 1
 endif
-	@echo "Installing into $(VENV) with $$($(PYTHON) --version) (about two minutes, only this once)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $(INSTALLED)
+	@$(PYTHON) -m venv $(VENV)

@@ -21,22 +21,12 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from local.state import make_private, open_private
+
+_ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.05
 _TAIL = 5
-
-# The end of its standard input is the end of the program that started it, however that came; then it stops as
-# on SIGTERM, which saves its state.
-_PROGRAM = """
-import os, signal, sys, threading
-def stop_with_starter():
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-threading.Thread(target=stop_with_starter, daemon=True).start()
-sys.argv[1:] = []
-from ministack.app import main
-main()
-"""
 
 # What must not reach the emulated functions: the developer's own account, and the way to another emulator.
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
@@ -101,11 +91,12 @@ def start_emulator(
     """Start MiniStack and return when it answers. Raises EmulatorError."""
     port = _claim(port)
     shutil.rmtree(_scratch(state_dir), ignore_errors=True)
-    _scratch(state_dir).mkdir(parents=True)
+    make_private(_scratch(state_dir))
     output = state_dir / "ministack.log"
-    with output.open("wb") as printed:
+    with open_private(output, "wb") as printed:
         process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-m", "local.guarded_emulator"],
+            cwd=_ROOT,
             env=_environment(port, state_dir, environment or {}),
             stdin=subprocess.PIPE,
             stdout=printed,

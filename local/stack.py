@@ -1,8 +1,9 @@
 """`make run`: the whole system on this machine, from one command until Ctrl-C.
 
 Starts the Personalize engine and MiniStack on 127.0.0.1, deploys the packaged template to it with the program
-that deploys to AWS, leaves .local/stack.json for scripts, and follows the log. State is kept in .local: the
-next run finds the same API key, archive and events. Tests start the same stack with running_stack().
+that deploys to AWS, leaves .local/stack.json for scripts, and follows the log. State is kept in the folder of
+local.state: the next run finds the same API key, archive and events. Tests start the same stack with
+running_stack().
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ if __name__ == "__main__":
 
 import boto3
 
-from local import catalogue
+from local import catalogue, state
 from local.emulator import FOREIGN, EmulatorError, running_emulator
 from local.follow import follow
 from local.gateway import mend_api
 from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
+from resources.command_lines import shell_line
 from resources.deploy import DeployError, deploy_stack, package
 
-PROJECT = Path(__file__).parent.parent
-HOME = PROJECT / ".local"
+COORDINATES = state.PROJECT / ".local" / "stack.json"
+"""In the project, where scripts find it. With --home it is in that folder: two stacks do not share it."""
 STACK_NAME = "personalize-api-local"
 STAGE = "dev"
 """Of .chalice/config.json. Not its stage 'local': that one is for `chalice local` and names endpoints."""
@@ -85,15 +87,20 @@ class Running:
 def running_stack(
     home: Path,
     *,
+    coordinates: Path | None = None,
     data: Path = catalogue.FOLDER,
     emulator_port: int = 0,
     engine_port: int = 0,
     report: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Running]:
-    """Start everything below ``home``, deploy, and stop it all at the end. Port 0 takes a free one."""
-    home.mkdir(parents=True, exist_ok=True)
+    """Start everything, deploy, and stop it all at the end. Port 0 takes a free one.
+
+    ``home`` keeps the state. ``coordinates`` is the file that tells where the stack is while it is ready; by
+    default ``home/stack.json``. Raises StackError and the errors of engine, emulator and deployment.
+    """
+    state.open_home(home)
     with ExitStack() as stack:
-        stack.enter_context(_only_one(home / "lock"))
+        stack.enter_context(_only_one(state.lock_file(home), coordinates or home / "stack.json"))
         built = package(STAGE, report=report)
         report(f"Starting the Personalize engine with {data}")
         engine = stack.enter_context(
@@ -131,9 +138,22 @@ def running_stack(
         )
         mend_api(session.client("apigateway", endpoint_url=emulator.url), outputs["RestAPIId"], built)
         running = Running(_coordinates(outputs, session, emulator.url, engine.url), session, engine)
-        (home / "stack.json").write_text(json.dumps(asdict(running.stack), indent=2) + "\n")
-        stack.callback((home / "stack.json").unlink, missing_ok=True)
+        stack.enter_context(_written(running.stack, coordinates or home / "stack.json"))
         yield running
+
+
+@contextmanager
+def _written(stack: Stack, coordinates: Path) -> Iterator[None]:
+    """The file for scripts, as long as the stack is ready. It holds the API key: closed to other users."""
+    state.make_private(coordinates.parent)
+    # Anew: one that a killed run left may have been opened to others.
+    coordinates.unlink(missing_ok=True)
+    with state.open_private(coordinates, "w") as file:
+        file.write(json.dumps(asdict(stack), indent=2) + "\n")
+    try:
+        yield
+    finally:
+        coordinates.unlink(missing_ok=True)
 
 
 def _coordinates(outputs: dict[str, str], session: boto3.Session, aws_url: str, engine_url: str) -> Stack:
@@ -161,15 +181,15 @@ def _stage_of(outputs: dict[str, str]) -> str:
 
 
 @contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
+def _only_one(lock: Path, coordinates: Path) -> Iterator[None]:
     """Hold the lock of a home folder. It goes with the process, however that ends."""
-    with lock.open("a+") as held:
+    with state.open_private(lock, "a+") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StackError(
-                "The local stack is already running. Use that one (.local/stack.json tells where it is), "
-                "or stop it first with Ctrl-C in its terminal."
+                f"The local stack is already running. Use that one ({coordinates} tells where it is), or "
+                "stop it first with Ctrl-C in its terminal."
             ) from error
         yield
 
@@ -196,10 +216,11 @@ def sample(data: Path) -> list[str]:
 
 def welcome(stack: Stack, items: Sequence[str]) -> str:
     """What the person at the terminal needs: where it is, the key, and lines that work when pasted."""
-    headers = f"-H 'x-api-key: {stack.apiKey}' -H 'content-type: application/json'"
+    headers = ("-H", f"x-api-key: {stack.apiKey}", "-H", "content-type: application/json")
 
     def curl(route: str, body: dict[str, Any]) -> str:
-        return f"curl -sw '\\n' {stack.apiUrl}/{route} {headers} \\\n  -d '{json.dumps(body)}'"
+        line = shell_line("curl", "-sw", r"\n", f"{stack.apiUrl}/{route}", *headers)
+        return f"{line} \\\n  {shell_line('-d', json.dumps(body))}"
 
     ask = {"userId": "ann", "numResults": 5}
     events = [
@@ -239,7 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with running_stack(
-            options.home,
+            options.home or state.home(),
+            coordinates=None if options.home else COORDINATES,
             data=options.data,
             emulator_port=options.port,
             engine_port=options.engine_port,
@@ -248,8 +270,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(welcome(running.stack, sample(options.data)), flush=True)
             follow(running.client("logs"), _log_groups(running), lambda line: print(line, flush=True), stop)
     except KeyboardInterrupt:
-        print(f"\nStopped. Events, archive and API key are kept in {options.home.name} for the next run.")
-    except (StackError, EngineProcessError, EmulatorError, DeployError) as error:
+        kept_in = options.home or state.home()
+        print(f"\nStopped. Events, archive and API key are kept in {kept_in} for the next run.")
+    except (StackError, state.StateError, EngineProcessError, EmulatorError, DeployError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -272,7 +295,7 @@ def _port(text: str) -> int:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make run", description="Run the whole system on this machine.")
     parser.add_argument("--data", type=Path, default=catalogue.FOLDER, help="folder with interactions.csv")
-    parser.add_argument("--home", type=Path, default=HOME, help="folder that keeps the state")
+    parser.add_argument("--home", type=Path, help="folder that keeps the state, and stack.json with it")
     parser.add_argument(
         "--port", type=_port, default=EMULATOR_PORT, help="port of the API and the AWS services"
     )

@@ -2,9 +2,12 @@
 
 import os
 import socket
+import time
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import calls
 
 # A machine under load makes no test fail: no deadline for an example, no complaint about slow generation.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,10 +47,45 @@ def environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def no_network_in_unit_tests(request, monkeypatch):
     """A unit test opens no socket; a Stubber test needs none either."""
-    if "integration" in request.path.parts:
+    if {"integration", "browser"} & set(request.path.parts):
         return
 
     def refuse(*_args, **_kwargs):
         raise AssertionError("a unit or functional test tried to open a connection")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """The whole system on free ports of 127.0.0.1, started once for all tests of a process."""
+    from local.stack import running_stack  # noqa: PLC0415 - the unit tests need not wait for it
+
+    with running_stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture
+def post(stack):
+    """``post(route, body)`` calls the API over HTTP and answers (status, parsed body, headers)."""
+
+    def call(route, body, key=stack.stack.apiKey, **options):
+        return calls.post(f"{stack.stack.apiUrl}/{route}", body, key=key, **options)
+
+    return call
+
+
+@pytest.fixture
+def eventually():
+    """``eventually(question)`` asks until the answer is true, for at most ``seconds``, and returns it."""
+
+    def poll(question, seconds=20.0):
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = question()
+            if answer:
+                return answer
+            assert time.monotonic() < deadline, f"not so within {seconds} s: the last answer was {answer!r}"
+            time.sleep(0.05)
+
+    return poll

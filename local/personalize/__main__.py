@@ -7,6 +7,7 @@ and SIGINT.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,19 +18,15 @@ from local.personalize.errors import StartError
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    # The database and its logs hold what people did.
+    os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     # Here and not above: --help must not take the second that numpy and implicit need.
     from local.personalize.run import run  # noqa: PLC0415
 
     try:
-        run(
-            options.host,
-            options.port,
-            options.data,
-            options.database,
-            stop_with_stdin=options.stop_with_stdin,
-        )
+        run(options.port, options.data, options.database, stop_with_stdin=options.stop_with_stdin)
     except StartError as error:
         print(error, file=sys.stderr)
         return 2
@@ -41,7 +38,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m local.personalize",
         description="A local engine that speaks Amazon Personalize's protocol.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
     parser.add_argument(
         "--port", type=port_number, default=8010, help="0 picks a free one (default: %(default)s)"
     )

@@ -21,6 +21,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from local.catalogue import FOLDER
+from local.state import open_private
 
 _ROOT = Path(__file__).parents[2]
 _READY = re.compile(r"^Personalize engine ready at (http://\S+): ", re.MULTILINE)
@@ -79,7 +80,7 @@ def start_engine(
     terminal: when it stops is for the starter to say. Raises EngineProcessError with the engine's own
     sentence when it does not start.
     """
-    with output.open("wb") as printed:
+    with open_private(output, "wb") as printed:
         process = _spawn(data, database, port, printed)
     engine = None
     try:

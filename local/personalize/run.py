@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import os
 import signal
 import socket
@@ -27,6 +26,7 @@ from local.personalize.imports import read_folder
 from local.personalize.server import Parts, create_app
 from local.personalize.store import Store
 
+HOST = "127.0.0.1"
 # Answers under way get this long; then they are cut off, so that a stop is never slow.
 _STOP_SECONDS = 1
 _BACKLOG = 512
@@ -42,9 +42,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def run(host: str, port: int, data: Path, database: Path, *, stop_with_stdin: bool = False) -> None:
+def run(port: int, data: Path, database: Path, *, stop_with_stdin: bool = False) -> None:
     """Serves until told to stop. Raises StartError when the engine cannot start."""
-    with closing(listen(host, port)) as listener, _engine_parts(data, database) as (parts, remembered):
+    with closing(listen(port)) as listener, _engine_parts(data, database) as (parts, remembered):
         connections = parts.connections
         config = uvicorn.Config(
             create_app(parts),
@@ -104,22 +104,17 @@ def _without_garbage_collection() -> Iterator[None]:
     gc.enable()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket on a loopback address. Raises StartError for any other host and for a taken port."""
-    try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
-    except ValueError:
-        address = None
-    if address is None or not address.is_loopback:
-        # Whoever reaches the engine can read every event: it has no authentication, by design.
-        raise StartError(f"{host} is not a loopback address: name 127.0.0.1, ::1 or localhost with --host.")
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on 127.0.0.1. StartError for a port that is taken.
+
+    On no other address: whoever reaches the engine can read every event. It has no authentication, by design.
+    """
     # The protocol is named because asyncio switches Nagle's algorithm off only where it is. With Nagle, an
     # answer whose headers and body are written one after the other takes 40 ms longer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((str(address), port))
+        listener.bind((HOST, port))
         # At once, not when serving starts: two programs may bind the same port as long as neither listens.
         listener.listen(_BACKLOG)
     except OSError as error:
@@ -127,13 +122,13 @@ def listen(host: str, port: int) -> socket.socket:
         remedy = (
             "stop the program that uses it, or choose another one (--port; under make run ENGINE_PORT=...)."
         )
-        raise StartError(f"Port {port} on {address} cannot be had ({error.strerror}): {remedy}") from error
+        raise StartError(f"Port {port} on {HOST} cannot be had ({error.strerror}): {remedy}") from error
     return listener
 
 
 def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    host, port = listener.getsockname()
+    return f"http://{host}:{port}"
 
 
 def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

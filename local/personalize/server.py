@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.origin_guard import OriginGuard
 from local.personalize.background import GroupCommit
 from local.personalize.connections import Connections, ResetResponse
 from local.personalize.control import Control
@@ -72,8 +72,8 @@ def create_app(parts: Parts) -> Starlette:
             operations.route("/users", "PutUsers", operations.put_users),
             *parts.control.routes(),
         ],
-        # Without it, a web page could reach the engine through a name that resolves to this machine.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])],
+        # A form of any web page could store events otherwise.
+        middleware=[Middleware(OriginGuard)],
         exception_handlers={ServiceError: _service_error, HTTPException: _http_error, Exception: _bug},
     )
 

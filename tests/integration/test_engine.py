@@ -388,7 +388,7 @@ def test_a_web_page_cannot_reach_the_engine_by_another_name(caller: Caller) -> N
     host, port = caller.engine.url.removeprefix("http://").split(":")
     with closing(HTTPConnection(host, int(port), timeout=10)) as connection:
         connection.request("GET", "/_engine/events", headers={"Host": f"attacker.example:{port}"})
-        assert connection.getresponse().status == 400
+        assert connection.getresponse().status == 403
 
 
 def test_headers_and_body_arrive_together(caller: Caller) -> None:
@@ -627,12 +627,6 @@ def test_a_port_that_is_taken_is_one_clear_sentence(tmp_path: Path) -> None:
         said = start_in_vain("--port", port, "--database", str(tmp_path / "events.db"))
     assert f"Port {port} on 127.0.0.1" in said
     assert "--port" in said
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
-def test_only_a_loopback_address_is_served(host: str, tmp_path: Path) -> None:
-    said = start_in_vain("--host", host, "--port", "0", "--database", str(tmp_path / "events.db"))
-    assert "not a loopback address" in said
 
 
 def test_a_database_in_use_is_one_clear_sentence(tmp_path: Path) -> None:

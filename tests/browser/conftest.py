@@ -1,0 +1,69 @@
+"""A real headless Chromium, and pages of other origins for it to show."""
+
+import os
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ATTACKER = "attacker.example"
+"""A name that leads to this machine, as one does after DNS rebinding."""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Stopped with the module: while it runs, no other test of the process can have an event loop."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        sentence = "No Chromium is on the PATH. Install one: apt-get install chromium (or google-chrome)."
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not needed where there is no browser
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=path, args=[f"--host-resolver-rules=MAP {ATTACKER} 127.0.0.1", "--disable-quic"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def other_origin():
+    """``other_origin(html)`` serves a page and returns the port that it is at, under every name."""
+    pages = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = pages["/"].encode()
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+
+    def serve(html):
+        pages["/"] = f"<!doctype html><title>Another page</title>{html}"
+        return server.server_port
+
+    yield serve
+    server.shutdown()
+    server.server_close()
+    thread.join(10)

@@ -1,0 +1,156 @@
+"""Web pages that attack the local stack from a real browser, and one that calls the API as it may."""
+
+import base64
+import io
+import json
+import zipfile
+
+import pytest
+
+from tests.browser.conftest import ATTACKER
+
+OTHER_PAGES = ("127.0.0.1", "localhost", ATTACKER)
+
+
+def new_function(name):
+    """The body of Lambda's CreateFunction: any code, as the developer."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", "def handler(event, context): return {}")
+    return json.dumps(
+        {
+            "FunctionName": name,
+            "Runtime": "python3.11",
+            "Role": "arn:aws:iam::000000000000:role/any",
+            "Handler": "index.handler",
+            "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
+        }
+    )
+
+
+def new_event(event_id):
+    """The body of PutEvents, for the engine."""
+    return json.dumps(
+        {
+            "trackingId": "10ca1e7e-0000-4000-8000-000000000001",
+            "sessionId": "attack",
+            "eventList": [{"eventId": event_id, "eventType": "read", "itemId": "emma", "sentAt": 1767225600}],
+        }
+    )
+
+
+def form(url, body, attributes=""):
+    """A form that posts JSON as text/plain and submits itself: its one '=' is inside a member's value."""
+    name = body[:-1].replace("&", "&amp;").replace('"', "&quot;") + ", &quot;ignored&quot;:&quot;"
+    return (
+        f'<form method="post" enctype="text/plain" action="{url}" {attributes}>'
+        f'<input name="{name}" value="&quot;}}"></form><script>document.forms[0].submit()</script>'
+    )
+
+
+def functions(stack):
+    return {found["FunctionName"] for found in stack.client("lambda").list_functions()["Functions"]}
+
+
+def stored_by_attacks(stack):
+    events = stack.engine.control("GET", "/_engine/events")["events"]
+    return [event for event in events if event["sessionId"] == "attack"]
+
+
+FETCH = """
+async ([url, options]) => {
+    try {
+        const response = await fetch(url, options);
+        return {type: response.type, status: response.status, text: await response.text()};
+    } catch (error) {
+        return {type: "failed", text: String(error)};
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("name", OTHER_PAGES)
+def test_a_page_cannot_create_a_function(stack, page, other_origin, name):
+    page.goto(f"http://{name}:{other_origin('')}/")
+    sent = {"method": "POST", "mode": "no-cors", "body": new_function(f"by-fetch-{len(name)}")}
+    page.evaluate(FETCH, [f"{stack.stack.awsEndpointUrl}/2015-03-31/functions", sent])
+    assert f"by-fetch-{len(name)}" not in functions(stack)
+
+
+@pytest.mark.parametrize("target", ["top", "frame"])
+def test_a_form_cannot_create_a_function(stack, page, other_origin, target):
+    url = f"{stack.stack.awsEndpointUrl}/2015-03-31/functions"
+    inside = '<iframe name="inside"></iframe>' if target == "frame" else ""
+    attributes = 'target="inside"' if target == "frame" else ""
+    html = inside + form(url, new_function(f"by-form-{target}"), attributes)
+    with page.expect_response(url) as answered:
+        page.goto(f"http://{ATTACKER}:{other_origin(html)}/")
+    assert answered.value.status == 403
+    assert f"by-form-{target}" not in functions(stack)
+
+
+def test_a_sandboxed_frame_whose_origin_is_null_cannot_either(stack, page, other_origin):
+    url = f"{stack.stack.awsEndpointUrl}/2015-03-31/functions"
+    inner = form(url, new_function("by-null")).replace("&", "&amp;").replace("'", "&#39;")
+    html = f"<iframe sandbox=\"allow-scripts allow-forms\" srcdoc='{inner}'></iframe>"
+    with page.expect_response(url) as answered:
+        page.goto(f"http://{ATTACKER}:{other_origin(html)}/")
+    assert answered.value.request.headers["origin"] == "null"
+    assert answered.value.status == 403
+    assert "by-null" not in functions(stack)
+
+
+@pytest.mark.parametrize("name", OTHER_PAGES)
+def test_a_page_cannot_read_the_api_keys(stack, page, other_origin, name):
+    page.goto(f"http://{name}:{other_origin('')}/")
+    read = page.evaluate(FETCH, [f"{stack.stack.awsEndpointUrl}/apikeys?includeValues=true", {}])
+    assert read["type"] == "failed"
+
+
+def test_an_image_cannot_call_a_service(stack, page, other_origin):
+    url = f"{stack.stack.awsEndpointUrl}/apikeys?includeValues=true"
+    with page.expect_response(url) as answered:
+        page.goto(f"http://{ATTACKER}:{other_origin(f'<img src={url!r}>')}/")
+    assert answered.value.status == 403
+
+
+def test_a_name_that_leads_here_is_refused(stack, page):
+    port = stack.stack.awsEndpointUrl.rsplit(":", 1)[1]
+    for path in ("/apikeys?includeValues=true", stack.stack.apiUrl.split(port, 1)[1] + "/recommendations"):
+        assert page.goto(f"http://{ATTACKER}:{port}{path}").status == 403
+    port = stack.stack.personalizeUrl.rsplit(":", 1)[1]
+    assert page.goto(f"http://{ATTACKER}:{port}/_engine/events").status == 403
+
+
+def test_a_page_cannot_reset_the_emulator(stack, page, post, other_origin):
+    page.goto(f"http://127.0.0.1:{other_origin('')}/")
+    page.evaluate(
+        FETCH, [f"{stack.stack.awsEndpointUrl}/_ministack/reset", {"method": "POST", "mode": "no-cors"}]
+    )
+    assert post("recommendations", {"userId": "ann"})[0] == 200
+
+
+def test_a_page_cannot_put_events_into_the_engine(stack, page, other_origin):
+    url = f"{stack.stack.personalizeUrl}/events"
+    page.goto(f"http://localhost:{other_origin('')}/")
+    page.evaluate(FETCH, [url, {"method": "POST", "mode": "no-cors", "body": new_event("by-fetch")}])
+    with page.expect_response(url) as answered:
+        page.goto(f"http://{ATTACKER}:{other_origin(form(url, new_event('by-form')))}/")
+    assert answered.value.status == 403
+    assert stored_by_attacks(stack) == []
+
+
+def test_a_page_of_another_origin_may_call_the_api(stack, page, other_origin):
+    page.goto(f"http://{ATTACKER}:{other_origin('')}/")
+    options = {
+        "method": "POST",
+        "headers": {"x-api-key": stack.stack.apiKey, "content-type": "application/json"},
+        "body": json.dumps({"userId": "ann", "numResults": 3}),
+    }
+    answer = page.evaluate(FETCH, [f"{stack.stack.apiUrl}/recommendations", options])
+    assert (answer["type"], answer["status"]) == ("cors", 200)
+    assert len(json.loads(answer["text"])["itemList"]) == 3
+
+
+def test_the_counters_can_be_looked_at_in_the_address_bar(stack, page):
+    assert page.goto(stack.stack.consoleUrl).status == 200

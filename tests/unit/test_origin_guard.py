@@ -1,0 +1,183 @@
+"""What the guard of the local servers lets through, by Host, Origin, Sec-Fetch-Site and path."""
+
+import asyncio
+
+import pytest
+
+from local.origin_guard import API_PATH, OriginGuard, is_below, refusal
+
+OWN = (b"host", b"127.0.0.1:4566")
+
+
+def scope(*headers, path="/", port=4566, kind="http"):
+    return {"type": kind, "path": path, "headers": [*headers], "server": ("127.0.0.1", port)}
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1:4566", b"localhost:4566", b"LocalHost:4566"])
+def test_a_program_on_this_machine_may_pass(host):
+    assert refusal(scope((b"host", host)), public=False) is None
+
+
+def test_the_port_of_http_may_be_left_out():
+    assert refusal(scope((b"host", b"localhost"), port=80), public=False) is None
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [],
+        [b""],
+        [b"attacker.example:4566"],
+        [b"127.0.0.1"],
+        [b"127.0.0.1:4567"],
+        [b"127.0.0.1:4566.attacker.example"],
+        [b"localhost.:4566"],
+        [b"bucket.localhost:4566"],
+        [b"0.0.0.0:4566"],
+        [b"[::1]:4566"],
+        [b"127.1:4566"],
+        [b"user@127.0.0.1:4566"],
+        [b"127.0.0.1:4566, attacker.example"],
+        [b"127.0.0.1:4566", b"attacker.example"],
+        [b"127.0.0.1:4566", b"127.0.0.1:4566"],
+        ["１２７.0.0.1:4566".encode()],
+    ],
+)
+@pytest.mark.parametrize("public", [True, False])
+def test_another_host_is_refused_on_every_path(hosts, public):
+    problem = refusal(scope(*((b"host", host) for host in hosts)), public=public)
+    assert "127.0.0.1:4566" in problem
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"origin", b"https://attacker.example"),
+        (b"origin", b"null"),
+        (b"origin", b""),
+        (b"origin", b"http://127.0.0.1:4566"),
+        (b"Origin", b"http://127.0.0.1:8000"),
+        (b"sec-fetch-site", b"cross-site"),
+        (b"sec-fetch-site", b"same-site"),
+        (b"sec-fetch-site", b"anything"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_what_a_page_sends_is_refused_except_where_pages_may_call(header, kind):
+    assert refusal(scope(OWN, header, kind=kind), public=False)
+    assert refusal(scope(OWN, header, kind=kind), public=True) is None
+
+
+@pytest.mark.parametrize("value", [b"none", b"same-origin"])
+def test_an_address_typed_into_the_browser_may_pass(value):
+    assert refusal(scope(OWN, (b"sec-fetch-site", value)), public=False) is None
+
+
+def test_one_good_value_does_not_hide_a_bad_one():
+    both = ((b"sec-fetch-site", b"none"), (b"sec-fetch-site", b"cross-site"))
+    assert refusal(scope(OWN, *both), public=False)
+
+
+@pytest.mark.parametrize("path", ["/_aws/execute-api/abc/api/history", "/_aws/execute-api/abc/api/"])
+def test_the_paths_of_a_deployed_api_are_public(path):
+    assert is_below(path, API_PATH)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/apikeys",
+        "/2015-03-31/functions",
+        "/_ministack/reset",
+        "/restapis/abc/api/_user_request_/history",
+        # MiniStack takes these two for calls of AWS services, with an Action in the query or the body.
+        "/_aws/execute-api/",
+        "/_aws/execute-api/abc",
+        "/_aws/execute-api//api/history",
+        "//_aws/execute-api/abc/api/history",
+        "/_aws/execute-api/abc/../../../2015-03-31/functions",
+        "/_aws/execute-api/abc/api/..",
+        "/_aws/execute-api/./abc/api",
+        "/_aws/execute-api/abc/%2e%2e/%2e%2e",
+        "/_aws/execute-api/abc\\..\\..",
+        "/_aws/execute-api/abc/api\0",
+        "/_aws/execute-apiary/abc/api",
+        "/_AWS/execute-api/abc/api",
+        "/2015-03-31/functions/_aws/execute-api/abc/api",
+    ],
+)
+def test_every_other_path_is_not(path):
+    assert not is_below(path, API_PATH)
+
+
+def test_no_more_than_the_bound_are_inside_at_a_time_and_none_is_refused():
+    inside, most, answered = 0, 0, []
+
+    async def application(_scope, _receive, send):
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        inside -= 1
+        await send("answered")
+
+    async def send(message):
+        answered.append(message)
+
+    async def burst():
+        guard = OriginGuard(application, public=API_PATH, max_public_requests=8)
+        request = scope(OWN, path="/_aws/execute-api/abc/api/history")
+        await asyncio.gather(*(guard(request, None, send) for _ in range(40)))
+
+    asyncio.run(burst())
+    assert most == 8
+    assert answered == ["answered"] * 40
+
+
+def test_calls_of_services_do_not_wait_for_the_api():
+    """Its functions make them while they hold a place."""
+    reached = []
+
+    async def application(request, _receive, _send):
+        if "execute-api" in request["path"]:
+            await guard(scope(OWN, path="/"), None, None)
+        reached.append(request["path"])
+
+    guard = OriginGuard(application, public=API_PATH, max_public_requests=1)
+    asyncio.run(guard(scope(OWN, path="/_aws/execute-api/abc/api/history"), None, None))
+    assert reached == ["/", "/_aws/execute-api/abc/api/history"]
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_what_is_refused_never_reaches_the_server_behind(kind):
+    sent = []
+
+    async def application(_scope, _receive, _send):
+        raise AssertionError("the guard let it through")
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        sent.append(message)
+
+    foreign = scope(OWN, (b"origin", b"https://attacker.example"), kind=kind)
+    asyncio.run(OriginGuard(application, public=API_PATH)(foreign, receive, send))
+    if kind == "http":
+        assert sent[0]["status"] == 403
+        assert sent[1]["body"].startswith(b"Web pages may call the deployed API only.")
+    else:
+        # Closed before it is accepted, which servers answer with 403.
+        assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+def test_the_servers_own_start_and_stop_pass():
+    reached = []
+
+    async def application(request, _receive, _send):
+        reached.append(request["type"])
+
+    asyncio.run(OriginGuard(application)({"type": "lifespan"}, None, None))
+    assert reached == ["lifespan"]

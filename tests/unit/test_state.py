@@ -1,0 +1,91 @@
+"""Where the local stack keeps its state, and who may read it."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import state
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_state_is_below_the_folder_that_the_user_names(tmp_path):
+    home = state.home({"XDG_STATE_HOME": str(tmp_path)}, Path("/some/project"))
+    assert home.parent == tmp_path / "personalize-api"
+
+
+@pytest.mark.parametrize("environ", [{}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative/path"}])
+def test_without_a_usable_name_it_is_where_programs_keep_theirs(environ):
+    assert state.home(environ).parent == Path.home() / ".local" / "state" / "personalize-api"
+
+
+def test_two_checkouts_share_nothing():
+    environ = {"XDG_STATE_HOME": "/state"}
+    assert state.home(environ, Path("/one")) != state.home(environ, Path("/two"))
+    assert state.home(environ, Path("/one")) == state.home(environ, Path("/one"))
+
+
+def test_it_is_outside_the_project():
+    assert state.PROJECT not in state.home({}).parents
+
+
+def test_a_new_folder_and_those_above_it_are_for_the_owner_only(tmp_path):
+    folder = tmp_path / "a" / "b"
+    state.open_home(folder)
+    assert mode(folder) == mode(folder.parent) == 0o700
+
+
+def test_one_that_was_open_to_others_is_closed(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o755)
+    state.lock_file(folder).touch()
+    state.open_home(folder)
+    assert mode(folder) == 0o700
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
+    (tmp_path / "photo.jpg").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(state.StateError, match="holds other files"):
+        state.open_home(tmp_path)
+    assert mode(tmp_path) == 0o755
+
+
+def test_a_file_in_its_place_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (file, file / "below"):
+        with pytest.raises(state.StateError, match="cannot be used to keep the state"):
+            state.open_home(folder)
+
+
+def test_a_private_file_can_be_read_by_its_owner_only_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        state.open_private(tmp_path / "file", "w").close()
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "file") == 0o600
+
+
+def test_bytecode_is_kept_outside_the_project_unless_the_environment_says_otherwise(tmp_path):
+    site_packages, bytecode = tmp_path / "site-packages", tmp_path / "it's here"
+    site_packages.mkdir()
+    state.divert_bytecode(site_packages, bytecode)
+    program = f"import site, sys; site.addsitedir({str(site_packages)!r}); print(sys.pycache_prefix)"
+
+    def prefix(**environment):
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPYCACHEPREFIX"}
+        command = [sys.executable, "-S", "-c", program]
+        return subprocess.run(
+            command, env=clean | environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert prefix() == str(bytecode)
+    assert prefix(PYTHONPYCACHEPREFIX="/elsewhere") == "/elsewhere"
