@@ -21,8 +21,8 @@ from chalicelib.errors import DeliveryIncompleteError, PersonalizeApiError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chalicelib.api.responses import Answer
     from chalicelib.delivery import Arrival, Outcome
-    from chalicelib.responses import Answer
 
 config = Config.from_environ(os.environ)
 observability.set_level(config.log_level)
@@ -65,7 +65,7 @@ def post_events() -> Response:
 )
 def deliver_events(event: KinesisEvent) -> dict[str, Any]:
     from chalicelib.delivery import arrivals, deliver
-    from chalicelib.quarantine import Quarantine
+    from chalicelib.delivery.quarantine import Quarantine
 
     started = time.perf_counter()
     context: Any = event.context
@@ -93,8 +93,8 @@ def deliver_events(event: KinesisEvent) -> dict[str, Any]:
 
 
 def _recommend(body: object) -> Answer:
-    from chalicelib.recommendations import recommend
-    from chalicelib.responses import Answer
+    from chalicelib.api.recommendations import recommend
+    from chalicelib.api.responses import Answer
 
     return Answer(
         200, recommend(body, campaign_arn=config.campaign_arn, runtime=clients.personalize_runtime())
@@ -102,8 +102,8 @@ def _recommend(body: object) -> Answer:
 
 
 def _record(body: object) -> Answer:
-    from chalicelib.ingestion import Stream, events_of, ingest
-    from chalicelib.responses import batch, single
+    from chalicelib.api.responses import batch, single
+    from chalicelib.stream import Stream, events_of, ingest
 
     requests, is_batch = events_of(body)
     stream = Stream(config.event_stream_name, clients.kinesis, time.sleep, _seconds_left)
@@ -119,11 +119,11 @@ def _respond(name: str, handle: Callable[[object], Answer]) -> Response:
     try:
         answer = handle(contract.parse(cast(bytes, request.raw_body)))
     except PersonalizeApiError as error:
-        from chalicelib.responses import failure
+        from chalicelib.api.responses import failure
 
         answer = failure(error)
     except Exception as error:  # noqa: BLE001 - Chalice would log the message, which may quote values
-        from chalicelib.responses import crash
+        from chalicelib.api.responses import crash
 
         observability.report(error, service=config.service_name, request_id=request_id)
         answer = crash(error)

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from resources.bundle import BUILD, ROOT, download_wheels
+from ops.packaging.bundle import BUILD, ROOT, download_wheels
 
-SOURCES = ("app.py", ".chalice", "chalicelib", "resources", "local", "requirements.txt")
+SOURCES = ("app.py", ".chalice", "chalicelib", "resources", "ops", "local", "requirements.txt")
 TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.005
 

@@ -18,7 +18,7 @@ from bench.measure import Row, take_turns
 from bench.sandbox import environment
 from bench.server import running_server
 from bench.throttle import MB_OF_ONE_CPU, available, share, throttled
-from resources.bundle import BUILD
+from ops.packaging.bundle import BUILD
 
 ROUNDS = 15
 LEAST_IMPORT = 0.5

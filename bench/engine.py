@@ -22,7 +22,7 @@ from bench.measure import Row, take_turns
 from local.personalize import CAMPAIGN_ARN
 from local.personalize.background import pause_after
 from local.personalize.process import EngineProcess, running_engine
-from resources.bundle import ROOT
+from ops.packaging.bundle import ROOT
 
 SIZES = (100, 10_000, 1_000_000)
 STARTS = 3

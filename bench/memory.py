@@ -1,7 +1,7 @@
 """What each size of memory gives and costs, and from it the sizes that .chalice/config.json has.
 
 Measured here is processor time; everything else follows from it: Lambda's share of a processor
-(bench.throttle), the delivery of a batch (bench.batches) and the price (bench.prices).
+(bench.throttle), the delivery of a batch (ops.capacity.batches) and the price (ops.capacity.prices).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from bench.batches import invocation
 from bench.cold_start import STARTS, seconds_to_first_line
 from bench.delivery import LATENCY
-from bench.load import ON_DEMAND_SHARDS, Load, deployed_memory
 from bench.measure import take_turns
-from bench.prices import Prices
 from bench.sandbox import Sandbox, environment, sandbox
 from bench.server import running_server
 from bench.throttle import MB_OF_ONE_CPU, available, share, throttled
 from bench.traffic import fewest_calls
+from ops.capacity.batches import invocation
+from ops.capacity.load import ON_DEMAND_SHARDS, Load, deployed_memory
+from ops.capacity.prices import Prices
 
 SIZES = (128, 256, 512, 768, 1024, 1536, MB_OF_ONE_CPU)
 LONGEST_START = 0.4

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.measure import Row, once, take_turns
-from resources.bundle import BUILD, ROOT, RUN_CHALICE, download_wheels, package, stage_inputs
+from ops.packaging.bundle import BUILD, ROOT, RUN_CHALICE, download_wheels, package, stage_inputs
 
 ROUNDS = 5
 STAGE = "prod"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.sandbox import environment
 from bench.server import running_server
-from resources.bundle import BUILD
+from ops.packaging.bundle import BUILD
 
 SAMPLES_A_SECOND = 500
 LEAST_SHARE = 0.05

@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from resources.bundle import BUILD, package
+from ops.packaging.bundle import BUILD, package
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGE = "prod"

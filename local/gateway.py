@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from resources import merge
-from resources.deploy import Package
+from ops.deploy import Package
+from ops.packaging import merge
 
 _RESPONSES = "x-amazon-apigateway-gateway-responses"
 _INTEGRATION = "x-amazon-apigateway-integration"

@@ -33,12 +33,12 @@ import boto3
 
 from local import catalogue, state
 from local.emulator import FOREIGN, EmulatorError, running_emulator
-from local.follow import follow
 from local.gateway import mend_api
+from local.log_view import follow
 from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
-from resources.command_lines import shell_line
-from resources.deploy import DeployError, deploy_stack, package
+from ops.command_lines import shell_line
+from ops.deploy import DeployError, deploy_stack, package
 
 COORDINATES = state.PROJECT / ".local" / "stack.json"
 """In the project, where scripts find it. With --home it is in that folder: two stacks do not share it."""

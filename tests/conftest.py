@@ -7,7 +7,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import calls
+from tests.support import calls
 
 # A machine under load makes no test fail: no deadline for an example, no complaint about slow generation.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,8 +7,8 @@ from botocore.stub import Stubber
 from chalice.test import Client
 
 from chalicelib import clients
-from resources.deploy import package
-from tests.wire import held_to_its_model
+from ops.deploy import package
+from tests.support.wire import held_to_its_model
 
 
 @pytest.fixture

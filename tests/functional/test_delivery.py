@@ -8,7 +8,7 @@ import pytest
 from chalicelib import clients
 from chalicelib.errors import DeliveryIncompleteError
 from tests.conftest import SETTINGS
-from tests.factories import NOW, Context, kinesis_event, request
+from tests.support.factories import NOW, Context, kinesis_event, request
 
 SENT = {"Successful": [], "Failed": []}
 

@@ -3,8 +3,8 @@
 import json
 
 from chalicelib import clients
-from tests.factories import arrival, request
-from tests.wire import Wire, deliver
+from tests.support.factories import arrival, request
+from tests.support.wire import Wire, deliver
 
 
 def test_a_session_keeps_its_order_when_the_user_signs_in_midway(monkeypatch):

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from chalicelib import clients
-from tests.factories import arrival, request
-from tests.wire import Wire, deliver, response
+from tests.support.factories import arrival, request
+from tests.support.wire import Wire, deliver, response
 
 
 def test_ten_thousand_records_in_one_batch_arrive_in_order_in_the_fewest_calls(monkeypatch):

@@ -1,7 +1,7 @@
 """deliver_events under whatever comes: any contents, any batches, any faults, killed at any moment.
 
-Lambda's rules are played by local.event_source, Personalize, SQS and S3 by tests.wire; everything in between
-is the application's own.
+Lambda's rules are played by simulation.event_source, Personalize, SQS and S3 by tests.support.wire;
+everything in between is the application's own.
 """
 
 import base64
@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib import clients, delivery
-from chalicelib.contract import events
+from chalicelib.delivery.quarantine import Quarantine
 from chalicelib.errors import InvalidRequestError
-from chalicelib.quarantine import Quarantine
-from local.event_source import EventSource
-from local.invocation import Runtime
+from chalicelib.records import events
 from local.personalize import TRACKING_ID
-from local.stream import LARGEST_GAP, Stream
+from simulation.event_source import EventSource
+from simulation.invocation import Runtime
+from simulation.stream import LARGEST_GAP, Stream
 from tests.conftest import SETTINGS
-from tests.factories import NOW
-from tests.strategies import (
+from tests.support.factories import NOW
+from tests.support.strategies import (
     CURSED,
     contents,
     faults,
@@ -34,7 +34,7 @@ from tests.strategies import (
     records,
     visits,
 )
-from tests.wire import Wire
+from tests.support.wire import Wire
 
 thorough = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 

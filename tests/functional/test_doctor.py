@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from resources import diagnosis, doctor
-from resources.diagnosis import State
+from ops import diagnosis, doctor
+from ops.diagnosis import State
 
 CAMPAIGN = "arn:aws:personalize:eu-west-1:111122223333:campaign/shop"
 RECOMMENDER = "arn:aws:personalize:eu-west-1:111122223333:recommender/shop"

@@ -3,9 +3,10 @@
 import pytest
 from botocore.stub import ANY
 
-from chalicelib import clients, ingestion
+from chalicelib import clients
+from chalicelib import stream as ingestion
 from chalicelib.errors import InvalidRequestError, MisconfiguredError, UnavailableError
-from tests.factories import NOW, request
+from tests.support.factories import NOW, request
 
 THROTTLED = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "shard, account, stream"}
 

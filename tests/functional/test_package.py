@@ -77,4 +77,4 @@ def test_the_zip_is_small_and_holds_no_compiled_file(packaged):
     with zipfile.ZipFile(packaged.zip_path) as archive:
         names = archive.namelist()
     assert [name for name in names if Path(name).suffix in COMPILED] == []
-    assert not [name for name in names if name.startswith(("local/", "tests/", "resources/", "boto"))]
+    assert not [name for name in names if name.startswith(("local/", "tests/", "resources/", "ops/", "boto"))]

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from resources import bundle, merge
-from resources.deploy import package
+from ops.deploy import package
+from ops.packaging import bundle, merge
 
 ROOT = Path(__file__).parents[2]
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
 TOOLS = ("chalice==1.34.0", "boto3==1.43.106", "PyYAML")
-FILES = ("app.py", "requirements.txt", ".chalice", "chalicelib", "resources")
+FILES = ("app.py", "requirements.txt", ".chalice", "chalicelib", "resources", "ops")
 
 PACKAGE = """
 import sys
 from pathlib import Path
-from resources.bundle import package
+from ops.packaging.bundle import package
 made = package("prod", project_dir=Path(sys.argv[1]), build_dir=Path(sys.argv[2]))
 print(made.template_path, made.zip_path, sep="\\n")
 """

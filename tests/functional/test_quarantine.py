@@ -6,9 +6,10 @@ import json
 import pytest
 from botocore.stub import ANY
 
-from chalicelib import clients, quarantine
+from chalicelib import clients
+from chalicelib.delivery import quarantine
 from chalicelib.errors import ConfigError, MisconfiguredError, UnavailableError
-from tests.factories import NOW
+from tests.support.factories import NOW
 
 PLACE = quarantine.Quarantine("https://queue", "archive", clients.sqs, clients.s3)
 

@@ -9,7 +9,7 @@ from botocore.stub import ANY
 
 from chalicelib import clients
 from tests.conftest import SETTINGS
-from tests.factories import request
+from tests.support.factories import request
 
 SECRET = "a-key-that-must-not-be-logged"
 

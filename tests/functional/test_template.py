@@ -15,8 +15,9 @@ from samtranslator.translator.transform import transform
 
 from chalicelib import delivery, observability
 from chalicelib.config import VARIABLES
-from resources import bundle, changes, merge
-from resources.deploy import package
+from ops.cloudformation import changes
+from ops.deploy import package
+from ops.packaging import bundle, merge
 
 ROOT = Path(__file__).parents[2]
 OUTPUTS = {
@@ -326,7 +327,7 @@ def test_the_gateways_own_errors_have_our_shape_and_can_be_read_by_a_page(resour
 
 def test_the_gateway_can_be_told_to_validate_bodies_as_the_documentation_says(tmp_path):
     [snippet] = re.findall(r"(?s)```yaml\n(.*?)```", (ROOT / "docs" / "security.md").read_text("utf-8"))
-    for name in ("app.py", "requirements.txt", ".chalice", "chalicelib", "resources"):
+    for name in ("app.py", "requirements.txt", ".chalice", "chalicelib", "resources", "ops"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         copy(ROOT / name, tmp_path / name)
     shutil.copytree(bundle.BUILD / "wheels", tmp_path / "build" / "wheels")

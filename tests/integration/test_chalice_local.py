@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.bundle import BUILD
-from tests import calls
+from ops.packaging.bundle import BUILD
+from tests.support import calls
 
 ROOT = Path(__file__).parents[2]
 REQUESTS = 100

@@ -2,11 +2,11 @@
 
 import pytest
 
-from local.chaos.quarantine import CREDENTIALS
-from local.chaos.run import run
-from local.chaos.scenario import Scenario
 from local.emulator import running_emulator
-from local.event_source import EventSourceMapping
+from simulation.chaos.quarantine import CREDENTIALS
+from simulation.chaos.run import run
+from simulation.chaos.scenario import Scenario
+from simulation.event_source import EventSourceMapping
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from bench.cold_start import STARTS
 from bench.sandbox import environment, sandbox
 from bench.server import running_server
 from bench.traffic import fewest_calls
-from resources.bundle import BUILD
+from ops.packaging.bundle import BUILD
 
 THE_RUNTIMES_OWN = {"botocore", "dateutil", "jmespath", "six", "urllib3"}
 """What Lambda's Python brings along, as far as botocore loads it."""

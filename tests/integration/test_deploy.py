@@ -13,10 +13,10 @@ import pytest
 
 from local.emulator import EmulatorError, running_emulator
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
-from resources import changes
-from resources.bundle import ROOT
-from resources.deploy import AwsError, StackError, deploy_stack, package
-from tests.calls import run_command
+from ops.cloudformation import changes
+from ops.deploy import AwsError, StackError, deploy_stack, package
+from ops.packaging.bundle import ROOT
+from tests.support.calls import run_command
 
 STACK = "personalize-api-deploy"
 REQUIRED = {"CampaignArn": CAMPAIGN_ARN, "EventTrackerId": TRACKING_ID}
@@ -48,7 +48,7 @@ def client(emulator, session):
 
 @pytest.fixture
 def program(emulator):
-    """``program(*arguments)`` runs resources/deploy.py as a person would, pointed at the emulator."""
+    """``program(*arguments)`` runs ops/deploy.py as a person would, pointed at the emulator."""
 
     def run(*arguments):
         return run_command("deploy.py", *arguments, endpoint_url=emulator.url)
@@ -232,7 +232,7 @@ def test_a_stack_that_failed_to_be_made_can_be_destroyed(deploy, program, client
 def interrupted_after(words, arguments, environment, stdin):
     """Start the program, press Ctrl-C once it has said ``words``; its exit status and all that it said."""
     with subprocess.Popen(
-        [sys.executable, ROOT / "resources" / "deploy.py", *arguments],
+        [sys.executable, ROOT / "ops" / "deploy.py", *arguments],
         env=environment,
         stdin=stdin,
         stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """Deploying around the real 'chalice deploy' command, in a clone, against the emulator.
 
-Between Chalice and the emulator stands tests/gateway_proxy.py, which says why.
+Between Chalice and the emulator stands tests/support/gateway_proxy.py, which says why.
 """
 
 import json
@@ -19,9 +19,9 @@ from local import catalogue
 from local.emulator import running_emulator
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from local.personalize.process import running_engine
-from tests import calls
-from tests.clone import config_as_cloned
-from tests.gateway_proxy import running_proxy
+from tests.support import calls
+from tests.support.clone import config_as_cloned
+from tests.support.gateway_proxy import running_proxy
 
 ROOT = Path(__file__).parents[2]
 PARAMETERS = ["--parameter", f"CampaignArn={CAMPAIGN_ARN}", "--parameter", f"EventTrackerId={TRACKING_ID}"]
@@ -78,7 +78,7 @@ def clone(tmp_path_factory):
     ignored = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "answers", "venv")
     for name in ("app.py", "requirements.txt"):
         shutil.copyfile(ROOT / name, folder / name)
-    for name in (".chalice", "chalicelib", "resources"):
+    for name in (".chalice", "chalicelib", "resources", "ops"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     (folder / ".chalice" / "config.json").write_text(config_as_cloned(ROOT / ".chalice" / "config.json"))
     if (ROOT / "build" / "wheels").is_dir():
@@ -98,10 +98,10 @@ def environment(proxy):
 
 @pytest.fixture(scope="module")
 def run(clone, environment):
-    """``run(*arguments)`` runs the clone's resources/deploy.py; ``chalice=True`` its chalice command."""
+    """``run(*arguments)`` runs the clone's ops/deploy.py; ``chalice=True`` its chalice command."""
 
     def start(*arguments, chalice=False, program="deploy.py"):
-        command = ["-c", CHALICE] if chalice else [clone / "resources" / program]
+        command = ["-c", CHALICE] if chalice else [clone / "ops" / program]
         return subprocess.run(
             [sys.executable, *command, *arguments],
             cwd=clone,
@@ -279,7 +279,7 @@ def interrupted_while_chalice_works(deployed, clone, environment, proxy):
     """Exit status and output of a program that got Ctrl-C while Chalice was making an API."""
     proxy[0].gate.clear()
     program = subprocess.Popen(
-        [sys.executable, clone / "resources" / "deploy.py", "functions", "--stage", "dev", "--yes"],
+        [sys.executable, clone / "ops" / "deploy.py", "functions", "--stage", "dev", "--yes"],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -378,7 +378,7 @@ def test_at_a_terminal_what_is_missing_is_asked_for_checked_and_remembered(deplo
     controller, terminal = pty.openpty()
     os.write(controller, "".join(f"{line}\n" for line in typed).encode())
     ran = subprocess.run(
-        [sys.executable, clone / "resources" / "deploy.py", "pipeline", "--stage", "prod"],
+        [sys.executable, clone / "ops" / "deploy.py", "pipeline", "--stage", "prod"],
         env=environment,
         stdin=terminal,
         capture_output=True,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.calls import run_command
+from tests.support.calls import run_command
 
 ROOT = Path(__file__).parents[2]
 

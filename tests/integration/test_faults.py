@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from tests.factories import request
+from tests.support.factories import request
 
 DOCUMENTED = {200, 202, 429, 502, 503}
 

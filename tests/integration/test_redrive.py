@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import quarantine
-from resources import redrive
-from tests.calls import run_command
-from tests.factories import request
+from chalicelib.delivery import quarantine
+from ops import redrive
+from tests.support.calls import run_command
+from tests.support.factories import request
 
 ROOT = Path(__file__).parents[2]
 PAST = datetime.now(timezone.utc) - timedelta(minutes=5)

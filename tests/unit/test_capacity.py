@@ -9,15 +9,16 @@ from random import Random
 import pytest
 
 from app import app
-from bench import capacity, simulation
-from bench.advice import gathered_longer
-from bench.batches import call_chances, delivery_of
-from bench.capacity import size
-from bench.load import Load, option
-from bench.prices import HOURS, MILLION_SECONDS, Prices
+from bench import capacity_check as simulation
 from bench.throttle import MB_OF_ONE_CPU
 from chalicelib import clients
 from chalicelib.delivery import MAX_EVENTS_PER_CALL
+from ops.capacity import capacity
+from ops.capacity.advice import gathered_longer
+from ops.capacity.batches import call_chances, delivery_of
+from ops.capacity.capacity import size
+from ops.capacity.load import Load, option
+from ops.capacity.prices import HOURS, MILLION_SECONDS, Prices
 
 ROOT = Path(__file__).resolve().parents[2]
 

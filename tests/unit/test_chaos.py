@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from chalicelib.contract import events
 from chalicelib.errors import InvalidRequestError
-from local.chaos.books import Result, order_violations, table
-from local.chaos.scenario import Scenario
-from local.chaos.traffic import CURSED_ITEM, fill
-from local.stream import Stream
-from tests.factories import NOW
+from chalicelib.records import events
+from simulation.chaos.books import Result, order_violations, table
+from simulation.chaos.scenario import Scenario
+from simulation.chaos.traffic import CURSED_ITEM, fill
+from simulation.stream import Stream
+from tests.support.factories import NOW
 
 SCENARIO = Scenario(events=3_000, sessions=150, poison=0.05, duplicates=0.05, sign_ins=0.5)
 

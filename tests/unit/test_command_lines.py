@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.stack import Stack, welcome
-from resources.command_lines import make_line, shell_line
-from resources.summary import summary
+from ops.command_lines import make_line, shell_line
+from ops.summary import summary
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 NASTY = [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chalicelib import contract
 from chalicelib.errors import InvalidRequestError
-from tests.factories import request
+from tests.support.factories import request
 
 CONTRACT = Path(contract.__file__).parent
 

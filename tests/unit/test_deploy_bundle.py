@@ -9,14 +9,15 @@ import boto3
 import pytest
 
 from local import personalize
-from resources import bundle, deploy
-from resources.errors import AwsError, PackagingError, StackError, in_sentences
+from ops import deploy
+from ops.errors import AwsError, PackagingError, StackError, in_sentences
+from ops.packaging import bundle
 
 
 @pytest.fixture
 def project(tmp_path):
     """The files that decide what a package holds, and some that do not."""
-    for name in ("app.py", "chalicelib", ".chalice", "requirements.txt", "resources"):
+    for name in ("app.py", "chalicelib", ".chalice", "requirements.txt", "resources", "ops"):
         source = bundle.ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
         copy(source, tmp_path / name)
@@ -32,7 +33,7 @@ def project(tmp_path):
         ".chalice/config.json",
         ".chalice/policy-api-handler.json",
         "resources/access.yaml",
-        "resources/merge.py",
+        "ops/packaging/merge.py",
     ],
 )
 def test_a_changed_input_makes_a_new_package(project, name):
@@ -48,7 +49,7 @@ def test_a_renamed_module_makes_a_new_package(project):
     assert bundle.fingerprint(project, "us-east-1") != before
 
 
-@pytest.mark.parametrize("name", ["README.md", "chalicelib/__pycache__/x.pyc", "resources/deploy.py"])
+@pytest.mark.parametrize("name", ["README.md", "chalicelib/__pycache__/x.pyc", "ops/deploy.py"])
 def test_nothing_else_makes_a_new_package(project, name):
     before = bundle.fingerprint(project, "us-east-1")
     (project / name).parent.mkdir(exist_ok=True)

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from resources import changes
-from resources.errors import StackError
+from ops.cloudformation import changes
+from ops.errors import StackError
 
 NOON = datetime(2026, 1, 31, 12, 34, 56, tzinfo=timezone.utc)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resources import merge
-from resources.errors import PackagingError
+from ops.errors import PackagingError
+from ops.packaging import merge
 
 
 def template(**sections):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from resources import flow, questions
-from resources.bundle import ROOT
-from resources.errors import StackError
+from ops import parameters as questions
+from ops import stepwise as flow
+from ops.errors import StackError
+from ops.packaging.bundle import ROOT
 
 DEFINITIONS = flow.pipeline_parameters(ROOT)
 ARN = "arn:aws:personalize:eu-west-1:111122223333:campaign/shop"

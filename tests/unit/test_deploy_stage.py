@@ -6,11 +6,11 @@ import stat
 
 import pytest
 
-from resources import chalice
-from resources.bundle import ROOT
-from resources.errors import PackagingError, StackError
-from resources.stage import Stage
-from tests.clone import config_as_cloned
+from ops import chalice_command as chalice
+from ops.errors import PackagingError, StackError
+from ops.packaging.bundle import ROOT
+from ops.stage import Stage
+from tests.support.clone import config_as_cloned
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from chalicelib import errors, responses
+from chalicelib import errors
+from chalicelib.api import responses
 
 NEVER_ANSWERED = (errors.ConfigError, errors.DeliveryIncompleteError, errors.PersonalizeApiError)
 

@@ -1,4 +1,4 @@
-"""The rules of Lambda's Kinesis event source, one test for each. local/event_source.py names their pages."""
+"""The rules of Lambda's Kinesis event source, one test for each. Its module names the pages."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from local.event_source import (
+from simulation.event_source import (
     MAX_PAYLOAD_BYTES,
     CompleteFailureError,
     Destination,
@@ -17,8 +17,8 @@ from local.event_source import (
     EventSourceMapping,
     first_failed,
 )
-from local.invocation import InvocationKilledError, Kill, Runtime
-from local.stream import Stream, hash_key
+from simulation.invocation import InvocationKilledError, Kill, Runtime
+from simulation.stream import Stream, hash_key
 
 REPORT = {"report_batch_item_failures": True}
 BISECT = {"bisect_batch_on_function_error": True}

@@ -10,9 +10,9 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.contract import events
 from chalicelib.errors import InvalidRequestError
-from tests.factories import NOW, request
+from chalicelib.records import events
+from tests.support.factories import NOW, request
 
 
 def accept(**changes):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chalicelib import observability
-from local.follow import to_line, without_expected_tracebacks
+from local.log_view import to_line, without_expected_tracebacks
 
 
 def emitted(capsys, message, counts, **fields):

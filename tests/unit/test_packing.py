@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.packing import pack
+from chalicelib.batching import pack
 
 
 @given(st.lists(st.integers(1, 12)), st.integers(1, 5), st.integers(1, 10))

@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.personalize.shapes import EVENTS, RUNTIME, linear_pattern, service_model
-from resources import merge
+from ops.packaging import merge
 
 ROOT = Path(__file__).parents[2]
 CODE = [
     ROOT / "app.py",
-    *(f for top in ("chalicelib", "resources", "local", "bench") for f in (ROOT / top).rglob("*.py")),
+    *(f for top in ("chalicelib", "ops", "local", "simulation", "bench") for f in (ROOT / top).rglob("*.py")),
 ]
 METHODS = ("compile", "match", "fullmatch", "search", "sub", "subn", "findall", "finditer", "split")
 

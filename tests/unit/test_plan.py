@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import delivery
-from tests.factories import arrival, kinesis_event, request
+from tests.support.factories import arrival, kinesis_event, request
 
 
 def items(plan, session="s1"):

@@ -1,0 +1,1 @@
+"""Stacks of CloudFormation: plans, their execution, and what they upload."""

@@ -1,0 +1,169 @@
+"""What a healthy deployment looks like, and what to do about one that is not. Pure: doctor.py asks AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ops.command_lines import shell_line
+from ops.stage import PLACEHOLDER
+
+
+class State(Enum):
+    """How a check ended; the value is what the line begins with."""
+
+    GOOD = "ok"
+    BAD = "!!"
+    UNKNOWN = "??"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. ``remedy`` is empty for what is well."""
+
+    state: State
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state.value}  {self.what}" + (f" -> {self.remedy}" if self.remedy else "")
+
+
+def good(what: str) -> Finding:
+    return Finding(State.GOOD, what)
+
+
+def bad(what: str, remedy: str) -> Finding:
+    return Finding(State.BAD, what, remedy)
+
+
+def campaign_place(arn: str, region: str) -> Finding | None:
+    """What is wrong with the ARN itself; None when Personalize can be asked about it."""
+    if not arn or arn.endswith(PLACEHOLDER):
+        return bad("No campaign is set.", "Deploy with --parameter CampaignArn=...")
+    found = arn.split(":")[3] if arn.count(":") >= 5 else ""
+    if found != region:
+        return bad(
+            f"The campaign is in {found or 'no region'}, the functions are in {region}.",
+            f"Personalize is asked in the functions' own region: deploy to {found or 'it'}, or name "
+            f"a campaign of {region}.",
+        )
+    return None
+
+
+def campaign_status(kind: str, described: Mapping[str, Any]) -> Finding:
+    """``kind`` is "campaign" or "recommender"; ``described`` what Personalize says of it."""
+    name, status = described["name"], described["status"]
+    if status == "ACTIVE":
+        return good(f"The {kind} {name} is ACTIVE in the functions' region.")
+    if status == "CREATE FAILED":
+        return bad(
+            f"The {kind} {name} could not be created: {described.get('failureReason', 'no reason given')}",
+            "Create it again and deploy with its ARN (--parameter CampaignArn=...).",
+        )
+    if status == "INACTIVE":
+        return bad(f"The {kind} {name} is stopped.", "Start it: aws personalize start-recommender")
+    return bad(f"The {kind} {name} is {status}.", "Wait until it is ACTIVE; this takes up to an hour.")
+
+
+def tracker_status(
+    tracking_id: str, trackers: Sequence[Mapping[str, Any]], dataset_group: str | None
+) -> Finding:
+    """Whether one of the region's trackers has the id, and learns for the campaign's dataset group."""
+    if not tracking_id or tracking_id == PLACEHOLDER:
+        return bad("No event tracker is set.", "Deploy with --parameter EventTrackerId=...")
+    found = [tracker for tracker in trackers if tracker["trackingId"] == tracking_id]
+    if not found:
+        return bad(
+            "No event tracker of this account and region has the tracking id that is set.",
+            "Take the id from 'aws personalize describe-event-tracker' (trackingId, not the ARN) and deploy "
+            "with --parameter EventTrackerId=...; events put meanwhile may wait in the quarantine.",
+        )
+    [tracker] = found
+    if tracker["status"] != "ACTIVE":
+        return bad(f"The event tracker {tracker['name']} is {tracker['status']}.", "Wait until it is ACTIVE.")
+    if dataset_group and tracker["datasetGroupArn"] != dataset_group:
+        return bad(
+            f"The event tracker {tracker['name']} belongs to another dataset group than the campaign.",
+            "Events train other models than the one that answers: name the tracker of the campaign's group.",
+        )
+    return good(f"The event tracker {tracker['name']} is ACTIVE.")
+
+
+def event_source(
+    mappings: Sequence[Mapping[str, Any]], expected: Mapping[str, Any], variables: Mapping[str, str]
+) -> Finding:
+    """Whether the one event source is enabled with the settings it should have, and the function agrees."""
+    if len(mappings) != 1:
+        return bad(
+            f"The function that delivers events has {len(mappings)} event sources instead of 1.",
+            "Deploy again." if not mappings else "Delete those that read other streams.",
+        )
+    [mapping] = mappings
+    if mapping["State"] not in {"Enabled", "Enabling", "Updating", "Creating"}:
+        return bad(
+            f"The event source is {mapping['State']}: no event is delivered; the stream keeps them 72 hours.",
+            shell_line(
+                "aws", "lambda", "update-event-source-mapping", "--enabled", "--uuid", mapping["UUID"]
+            ),
+        )
+    reports = mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"]
+    if not reports and variables.get("REPORT_BATCH_ITEM_FAILURES") == "true":
+        return bad(
+            "The function reports failed items to an event source that does not read them: EVENTS ARE LOST "
+            "when Personalize fails.",
+            "Deploy again with ReportBatchItemFailures=true (one stack), or set REPORT_BATCH_ITEM_FAILURES "
+            "to false in .chalice/config.json and deploy.",
+        )
+    wrong = [
+        f"{name} is {mapping.get(name)} instead of {value}"
+        for name, value in expected.items()
+        if mapping.get(name) != value
+    ]
+    if not mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"):
+        wrong.append("what is given up goes nowhere")
+    if wrong:
+        return bad(
+            f"The event source has other settings than it should: {', '.join(wrong)}.",
+            "Deploy again; with 'chalice deploy', the step 'access' sets them.",
+        )
+    return good("The event source is enabled and has its settings.")
+
+
+def quarantine(messages: int) -> Finding:
+    if messages:
+        return bad(
+            f"The quarantine holds {messages} messages.",
+            "See why with 'make redrive ARGS=--dry-run', mend it, then redrive.",
+        )
+    return good("The quarantine is empty.")
+
+
+def subscriptions(found: Sequence[Mapping[str, Any]]) -> Finding:
+    """``found`` as SNS lists those of the alarms' topic."""
+    if not found:
+        return bad("Nobody is told of alarms.", "Deploy with --parameter NotificationEmail=...")
+    pending = [s["Endpoint"] for s in found if s["SubscriptionArn"] == "PendingConfirmation"]
+    if pending:
+        return bad(
+            f"{', '.join(pending)} has not confirmed the subscription to alarms.",
+            "Follow the link in the message from AWS Notifications; it expires after 2 days. Then: aws sns "
+            "subscribe sends another.",
+        )
+    return good("Alarms are sent to a confirmed address.")
+
+
+def api_key(enabled: bool, plans: Sequence[Mapping[str, Any]], api_id: str, api_stage: str) -> Finding:
+    """``plans`` are the usage plans that the key is in."""
+    if not enabled:
+        return bad("The API key is disabled.", "Enable it in the console; every call with it is refused.")
+    for plan in plans:
+        for stage in plan.get("apiStages", []):
+            if (stage["apiId"], stage["stage"]) == (api_id, api_stage):
+                return good("The API key is in a usage plan of the API.")
+    return bad(
+        "The API key is in no usage plan of the API: every call with it is answered 403.",
+        "Deploy again; with 'chalice deploy', the step 'access' makes the plan.",
+    )

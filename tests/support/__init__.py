@@ -1,0 +1,1 @@
+"""What several tests share: factories, wires, commands. Holds no test."""
