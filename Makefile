@@ -18,7 +18,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own data, PORT=4566, ENGINE_PORT=4567)
-	@exec $(BIN)/python -m local.stack $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT)) \
+	@exec $(BIN)/python -m local $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT)) \
 		$(if $(ENGINE_PORT),--engine-port $(ENGINE_PORT))
 
 test: $(INSTALLED) ## Run all tests, two files at a time

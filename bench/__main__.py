@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 
 from bench.measure import Row, markdown
-from local.stack import forget_the_developers_own
+from local.environment import remove_developer_settings
 
 PARTS = ("request", "delivery", "cold_start", "package_size", "local_stack", "engine", "memory")
 """Modules of this folder in the order of the table. Each has rows(), notes() to be printed below, or both."""
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = sorted(set(chosen) - set(PARTS))
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
-    forget_the_developers_own()
+    remove_developer_settings()
     rows: list[Row] = []
     notes: list[str] = []
     for part in chosen:

@@ -46,7 +46,7 @@ class Checkout:
     def running(self) -> Iterator[dict[str, str]]:
         """What `make run` executes, on free ports, for the length of a with statement: its stack.json."""
         home, output = self._folder / ".local", self._folder / "output.txt"
-        command = [sys.executable, "-m", "local.stack", "--home", str(home)]
+        command = [sys.executable, "-m", "local", "--home", str(home)]
         command += ["--port", str(_free_port()), "--engine-port", str(_free_port())]
         with output.open("w") as printed:
             process = subprocess.Popen(command, cwd=self._folder, stdout=printed, stderr=subprocess.STDOUT)

@@ -21,15 +21,13 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from local.environment import AWS_SETTINGS
 from local.state import make_private, open_private
 
 _ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.05
 _TAIL = 5
-
-# What must not reach the emulated functions: the developer's own account, and the way to another emulator.
-FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL")
 
 # Without proxies: a developer's HTTP_PROXY must not stand between two programs of this machine.
 _open = build_opener(ProxyHandler({})).open
@@ -118,7 +116,7 @@ def _scratch(state_dir: Path) -> Path:
 
 
 def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    inherited = {name: value for name, value in os.environ.items() if name not in AWS_SETTINGS}
     return inherited | {
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),

@@ -16,7 +16,7 @@ _RESPONSES = "x-amazon-apigateway-gateway-responses"
 _INTEGRATION = "x-amazon-apigateway-integration"
 
 
-def mend_api(gateway: Any, api_id: str, package: Package) -> None:
+def patch_api(gateway: Any, api_id: str, package: Package) -> None:
     """Put what the package's template defines into the API, and deploy that. Harmless to repeat.
 
     ``gateway`` is an API Gateway client of the emulator.

@@ -1,6 +1,6 @@
 """The functions' JSON log lines as one readable line each, as they appear.
 
-Pure but for follow(): what a line looks like is decided in to_line().
+Pure but for show_log_lines(): what a line looks like is decided in to_line().
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def _number(entry: Mapping[str, Any], name: str) -> float:
     return float(sum(value)) if isinstance(value, list) else float(value)
 
 
-def follow(logs: BaseClient, groups: list[str], show: Callable[[str], None], stop: threading.Event) -> None:
+def show_log_lines(
+    logs: BaseClient, groups: list[str], show: Callable[[str], None], stop: threading.Event
+) -> None:
     """Show what the log groups get from now on, oldest first, until ``stop`` is set."""
     started = int(time.time() * 1000)
     since = dict.fromkeys(groups, started)

@@ -22,7 +22,7 @@ class Terminal:
         self.home = home
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.stack", "--home", home, *arguments],
+            [sys.executable, "-m", "local", "--home", home, *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -8,7 +8,8 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.stack import Stack, welcome
+from local.coordinates import Stack
+from local.welcome import welcome
 from ops.command_lines import make_line, shell_line
 from ops.summary import summary
 

@@ -1,0 +1,96 @@
+"""The program behind ``make run``: start the stack, print how to use it, and show its log until Ctrl-C.
+
+    python -m local [--data FOLDER] [--home FOLDER] [--port N] [--engine-port N]
+
+Exit status 0: stopped by Ctrl-C or SIGTERM; 1: the stack could not start, and standard error says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+if __name__ == "__main__":
+    # Without this, a Ctrl-C during the imports below would print a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from local import catalogue, state
+from local.coordinates import PROJECT_FILE
+from local.environment import remove_developer_settings
+from local.log_view import show_log_lines
+from local.stack import START_ERRORS, running_stack
+from local.welcome import sample_items, welcome
+
+EMULATOR_PORT = 4566
+ENGINE_PORT = 4567
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the stack until Ctrl-C or SIGTERM and return the exit status."""
+    options = _options().parse_args(arguments)
+    home = options.home or state.home()
+    remove_developer_settings()
+    stop = _stop_on_signals()
+    try:
+        with running_stack(
+            home,
+            coordinates=None if options.home else PROJECT_FILE,
+            data=options.data,
+            emulator_port=options.port,
+            engine_port=options.engine_port,
+            report=_print_line,
+        ) as running:
+            _print_line(welcome(running.stack, sample_items(options.data)))
+            show_log_lines(running.client("logs"), running.log_groups(), _print_line, stop)
+    except KeyboardInterrupt:
+        print(f"\nStopped. Events, archive and API key are kept in {home} for the next run.")
+    except START_ERRORS as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    """Raise KeyboardInterrupt at the first SIGINT or SIGTERM. Return the event that is set from then on."""
+    stop = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # A second signal must not interrupt the end of the stack: processes would be left running.
+        if not stop.is_set():
+            stop.set()
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    return stop
+
+
+def _print_line(line: str) -> None:
+    print(line, flush=True)
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make run", description="Run the whole system on this machine.")
+    parser.add_argument("--data", type=Path, default=catalogue.FOLDER, help="folder with interactions.csv")
+    parser.add_argument("--home", type=Path, help="folder that keeps the state, and stack.json with it")
+    parser.add_argument(
+        "--port", type=_port, default=EMULATOR_PORT, help="port of the API and the AWS services"
+    )
+    parser.add_argument(
+        "--engine-port", type=_port, default=ENGINE_PORT, help="port of the Personalize engine"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
