@@ -1,12 +1,12 @@
-"""The control endpoints under /_engine/, which the real services do not have, and the faults they set.
+"""The control endpoints under ``/_engine/``, which the real services do not have.
 
 GET    /_engine/health                  {"status": "ok", "items", "users", "interactions", ...}
 GET    /_engine/events?after=0&limit=N  {"events": [...], "last": seq}: accepted events in order of arrival
-GET    /_engine/stats                   counts, see Engine.stats, and "faults": calls that each fault met
+GET    /_engine/stats                   counts (see ``Engine.stats``), and "faults": counts of injected faults
 GET    /_engine/items/{itemId}          {"itemId", "metadata"}
 GET    /_engine/faults                  the settings in force
-PUT    /_engine/faults                  replaces them; what is left out is off (keys: see `faults`)
-DELETE /_engine/faults                  all off
+PUT    /_engine/faults                  new settings; a key that is left out is off (keys: ``faults.py``)
+DELETE /_engine/faults                  all faults off
 """
 
 from __future__ import annotations
@@ -23,43 +23,44 @@ from starlette.routing import Route
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from local.personalize.background import GroupCommit
 from local.personalize.engine import Engine
-from local.personalize.errors import FaultSettingError, InvalidInputError, ServiceError
-from local.personalize.faults import Faults, Strike, parse_settings
+from local.personalize.errors import FaultSettingError, InvalidInputError
+from local.personalize.faults import Faults, InjectedFault, parse_settings
 from local.personalize.requests import PutEventsRequest
 from local.personalize.store import StoredEvent
 
-MAX_EVENTS = 10_000
+MAX_EVENTS_PER_PAGE = 10_000
 
 
 class Control:
-    """Answers /_engine/, and holds the faults in force with the count of those that struck."""
+    """The handlers of ``/_engine/``, the faults in force, and how often each was injected."""
 
     def __init__(self, engine: Engine, commits: GroupCommit) -> None:
         self._engine = engine
         self._commits = commits
         self._faults = Faults()
-        self._struck: Counter[str] = Counter()
+        self._injected: Counter[str] = Counter()
 
-    def strike(self, operation: str) -> Strike:
-        """What the next request meets; counted."""
-        strike = self._faults.strike(operation)
-        if strike.delay_seconds:
-            self._struck["delayed"] += 1
-        if strike.cut is not None:
-            self._struck[strike.cut.value] += 1
-        if isinstance(strike.error, ServiceError):
-            self._struck[strike.error.code] += 1
-        return strike
+    def next_fault(self, operation: str) -> InjectedFault:
+        """Return the fault of the next request and count it."""
+        fault = self._faults.next_fault(operation)
+        if fault.delay_seconds:
+            self._injected["delayed"] += 1
+        if fault.reset is not None:
+            self._injected[fault.reset.value] += 1
+        if fault.error is not None:
+            self._injected[fault.error.code] += 1
+        return fault
 
-    def refuse_marked(self, request: PutEventsRequest) -> None:
-        """Raises InvalidInputError when the faults declare an event of it invalid; counted."""
+    def refuse_marked_events(self, request: PutEventsRequest) -> None:
+        """Raise InvalidInputError, and count it, when the faults declare an event of the request invalid."""
         try:
-            self._faults.refuse_marked(request)
+            self._faults.refuse_marked_events(request)
         except InvalidInputError:
-            self._struck["markedInvalid"] += 1
+            self._injected["markedInvalid"] += 1
             raise
 
     def routes(self) -> list[Route]:
+        """Return the routes of the control endpoints."""
         return [
             Route("/_engine/health", self.health),
             Route("/_engine/events", self.events),
@@ -73,16 +74,16 @@ class Control:
         return JSONResponse({"status": "ok", **self._engine.sizes(), **resources})
 
     async def stats(self, request: Request) -> JSONResponse:
-        return JSONResponse({**self._engine.stats(), "faults": dict(self._struck)})
+        return JSONResponse({**self._engine.stats(), "faults": dict(self._injected)})
 
     async def events(self, request: Request) -> JSONResponse:
         try:
             after = int(request.query_params.get("after", "0"))
-            limit = int(request.query_params.get("limit", str(MAX_EVENTS)))
+            limit = int(request.query_params.get("limit", str(MAX_EVENTS_PER_PAGE)))
         except ValueError:
             return _refused("'after' and 'limit' must be whole numbers")
-        if not (0 <= after < 2**63 and 1 <= limit <= MAX_EVENTS):
-            return _refused(f"'after' must not be negative, 'limit' must be from 1 to {MAX_EVENTS}")
+        if not (0 <= after < 2**63 and 1 <= limit <= MAX_EVENTS_PER_PAGE):
+            return _refused(f"'after' must not be negative, 'limit' must be from 1 to {MAX_EVENTS_PER_PAGE}")
         found = await self._commits.run(lambda store: list(store.events(after, limit)))
         return JSONResponse(
             {
@@ -113,7 +114,7 @@ def _refused(message: str) -> JSONResponse:
 
 
 def _event_as_json(stored: StoredEvent) -> dict[str, Any]:
-    """Names as in PutEvents; `properties` is the string that was sent."""
+    """Return an event under the names of PutEvents. ``properties`` is the string that was sent."""
     event = asdict(stored.event)
     return {
         "seq": stored.seq,

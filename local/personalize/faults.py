@@ -1,21 +1,23 @@
-"""Faults that can be switched on while the engine runs, to rehearse what production will do.
+"""Faults of the service and the network that can be switched on while the engine runs.
 
-Pure: which fault strikes is decided here, the server carries it out. All are off at first. With a seed, the
-same requests in the same order meet the same faults. The keys, as JSON:
+Pure: this module decides which fault a request gets, and the server performs it. All faults are off at the
+start. With a seed, the same requests in the same order get the same faults. The keys, as JSON:
 
-    seed               integer or null   repeatable when set; null draws differently every time
-    operations         list of names     only these, e.g. ["PutEvents"]; empty: all of them
-    latencyMs          0–60000           added to every answer
-    resetRate          0–1               the connection is reset before the request is looked at
-    lostAnswerRate     0–1               the request is carried out, then the connection is reset
+    seed               integer or null   an integer repeats the same draws; null draws anew every time
+    operations         list of names     the operations that get faults, e.g. ["PutEvents"]; empty: all
+    latencyMs          0–60000           added to every response
+    resetRate          0–1               the connection is reset before the request is processed
+    lostAnswerRate     0–1               the request is processed, then the connection is reset
     accessDenied       true or false     AccessDeniedException, 403
     throttleRate       0–1               ThrottlingException, 400
-    errorRate          0–1               the service itself fails, with `errorStatus`
+    errorRate          0–1               the service itself fails, with ``errorStatus``
     errorStatus        500 or 503        InternalFailure or ServiceUnavailable
-    invalidItemIds     list of strings   PutEvents refuses calls with such an event, InvalidInputException
-    invalidEventTypes  list of strings   the same by event type
+    invalidItemIds     list of strings   PutEvents refuses a call with such an item, InvalidInputException
+    invalidEventTypes  list of strings   PutEvents refuses a call with such an event type, the same error
 
-Rates are judged for each request on its own, in the order of the list above.
+Every request draws one number for each of the four rates. Latency comes first. Then the request gets at most
+one fault: a reset connection, else ``accessDenied``, else throttling, else an error of the service, else an
+event that is declared invalid, else a lost response.
 """
 
 from __future__ import annotations
@@ -41,16 +43,19 @@ OPERATIONS = ("GetRecommendations", "GetPersonalizedRanking", "PutEvents", "PutI
 MAX_LATENCY_MS = 60_000
 
 
-class Cut(Enum):
-    """When the connection of a request is reset."""
+class Reset(Enum):
+    """When the connection of a request is reset. The values are the names in ``/_engine/stats``."""
 
-    BEFORE = "reset"
-    AFTER = "lostAnswer"
+    BEFORE_REQUEST = "reset"
+    AFTER_REQUEST = "lostAnswer"
 
 
 @dataclass(frozen=True)
 class FaultSettings:
-    """Field names are the JSON keys. Make them with `parse_settings`, which checks."""
+    """Settings that are in force. The fields have the names of the JSON keys.
+
+    ``parse_settings`` makes and validates them.
+    """
 
     seed: int | None = None
     operations: tuple[str, ...] = ()
@@ -65,48 +70,50 @@ class FaultSettings:
     invalidEventTypes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
+        """Return the settings under their JSON keys."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Strike:
-    """What one request meets: a delay, and at most one of a cut connection and an error."""
+class InjectedFault:
+    """What one request gets: a delay, and at most one of a reset connection and an error."""
 
     delay_seconds: float = 0.0
-    cut: Cut | None = None
+    reset: Reset | None = None
     error: ServiceError | None = None
 
 
 class Faults:
-    """The settings in force and the dice. One set of dice for all requests, thrown in order of arrival."""
+    """The settings in force, and the random numbers that all requests draw in order of arrival."""
 
     def __init__(self, settings: FaultSettings | None = None) -> None:
         self.settings = settings or FaultSettings()
-        self._dice = Random(self.settings.seed)  # noqa: S311 - decides faults, guards nothing
+        self._random = Random(self.settings.seed)  # noqa: S311 - not for security
 
-    def strike(self, operation: str) -> Strike:
+    def next_fault(self, operation: str) -> InjectedFault:
+        """Return the fault of the next request, which calls ``operation``."""
         settings = self.settings
-        # Always three throws, so that changing one rate does not shift the fortune of the others.
-        reset_throw, throttle_throw, error_throw = (self._dice.random() for _ in range(3))
-        lost_throw = self._dice.random()
+        # Always four numbers, so that a change of one rate does not change which requests the others affect.
+        reset_draw, throttle_draw, error_draw, lost_draw = (self._random.random() for _ in range(4))
         if settings.operations and operation not in settings.operations:
-            return Strike()
+            return InjectedFault()
         delay = settings.latencyMs / 1000
-        if reset_throw < settings.resetRate:
-            return Strike(delay, cut=Cut.BEFORE)
+        if reset_draw < settings.resetRate:
+            return InjectedFault(delay, reset=Reset.BEFORE_REQUEST)
         if settings.accessDenied:
-            return Strike(
+            return InjectedFault(
                 delay, error=AccessDeniedError(f"Not authorized to perform: personalize:{operation}")
             )
-        if throttle_throw < settings.throttleRate:
-            return Strike(delay, error=ThrottlingError("Rate exceeded"))
-        if error_throw < settings.errorRate:
+        if throttle_draw < settings.throttleRate:
+            return InjectedFault(delay, error=ThrottlingError("Rate exceeded"))
+        if error_draw < settings.errorRate:
             failure = InternalError if settings.errorStatus == 500 else UnavailableError
-            return Strike(delay, error=failure("The service failed, as it was asked to"))
-        return Strike(delay, cut=Cut.AFTER if lost_throw < settings.lostAnswerRate else None)
+            return InjectedFault(delay, error=failure("The service failed, as it was asked to"))
+        lost = lost_draw < settings.lostAnswerRate
+        return InjectedFault(delay, reset=Reset.AFTER_REQUEST if lost else None)
 
-    def refuse_marked(self, request: PutEventsRequest) -> None:
-        """Raises InvalidInputError for the first event that the settings declare invalid."""
+    def refuse_marked_events(self, request: PutEventsRequest) -> None:
+        """Raise InvalidInputError for the first event that the settings declare invalid."""
         if self.settings.operations and "PutEvents" not in self.settings.operations:
             return
         for number, event in enumerate(request.events, start=1):
@@ -121,7 +128,10 @@ class Faults:
 
 
 def parse_settings(body: Any) -> FaultSettings:
-    """Settings from JSON; a key left out is off. Raises FaultSettingError naming the key."""
+    """Return the settings that a JSON object asks for; a key that is left out is off.
+
+    Raises FaultSettingError, which names the key.
+    """
     if not isinstance(body, Mapping):
         raise FaultSettingError("expected a JSON object")
     names = [field.name for field in fields(FaultSettings)]

@@ -31,7 +31,7 @@ from local.personalize.errors import (
     UnavailableError,
     UnknownOperationError,
 )
-from local.personalize.faults import Cut
+from local.personalize.faults import Reset
 from local.personalize.requests import (
     parse_put_events,
     parse_put_items,
@@ -85,22 +85,25 @@ class Operations:
         self._parts = parts
 
     def route(self, path: str, name: str, operation: Callable[[Body, str], Awaitable[Body | None]]) -> Route:
-        """The operation behind its faults. Like the service's own, they strike before the body is judged."""
+        """Return the route of an operation, with the faults that are switched on.
+
+        Faults come before the body is validated, as on the service.
+        """
         parts = self._parts
 
         async def endpoint(request: Request) -> Response:
             request.state.call_id = parts.new_id()
-            strike = parts.control.strike(name)
-            if strike.delay_seconds:
-                await _delay(strike.delay_seconds, parts.stopping)
-            if strike.cut is Cut.BEFORE:
+            fault = parts.control.next_fault(name)
+            if fault.delay_seconds:
+                await _delay(fault.delay_seconds, parts.stopping)
+            if fault.reset is Reset.BEFORE_REQUEST:
                 return ResetResponse(parts.connections)
-            if strike.error is not None:
-                raise strike.error
-            answer = await operation(await _read_body(request), request.state.call_id)
-            if strike.cut is Cut.AFTER:
+            if fault.error is not None:
+                raise fault.error
+            content = await operation(await _read_body(request), request.state.call_id)
+            if fault.reset is Reset.AFTER_REQUEST:
                 return ResetResponse(parts.connections)
-            return _response(request, 200, answer)
+            return _response(request, 200, content)
 
         return Route(path, endpoint, methods=["POST"])
 
@@ -112,7 +115,7 @@ class Operations:
 
     async def put_events(self, body: Body, call_id: str) -> None:
         request = parse_put_events(body)
-        self._parts.control.refuse_marked(request)
+        self._parts.control.refuse_marked_events(request)
         await self._parts.commits.append(Call(call_id, self._parts.clock(), request))
 
     async def put_items(self, body: Body, call_id: str) -> None:

@@ -427,7 +427,7 @@ def test_health_and_items_can_be_asked_for(caller: Caller) -> None:
         ({"accessDenied": True}, ("AccessDeniedException", 403)),
     ],
 )
-def test_a_fault_strikes_reads_and_writes_and_stores_nothing(
+def test_a_fault_affects_reads_and_writes_and_stores_nothing(
     faults: dict[str, Any], expected: tuple[str, int], caller: Caller, session: str
 ) -> None:
     before = caller.stats()["faults"].get(expected[0], 0)
