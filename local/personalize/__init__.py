@@ -1,10 +1,10 @@
 """A local engine that speaks the wire protocol of personalize-runtime and personalize-events.
 
-For trying the whole system without an AWS account, and for rehearsing what production will do. Not for
-judging the quality of Amazon Personalize's own recommendations.
+It is for trying the whole system without an AWS account, and for testing with failures of the service. It is
+not for judging the recommendations of Amazon Personalize itself.
 
-This module holds only the names of the engine's resources, so that other programs can import it without
-loading numpy. The engine has one of each, with these fixed names:
+This module holds only the names of the engine's resources: other programs import it without loading numpy.
+The engine has one resource of each kind, and its name is fixed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from __future__ import annotations
 REGION = "us-east-1"
 
 CAMPAIGN_ARN = "arn:aws:personalize:us-east-1:000000000000:campaign/local"
-"""The one campaign: it takes a user, an item or both (recommendations), or a list of items (ranking)."""
+"""The campaign. It takes a user, an item or both (recommendations), or a list of items (ranking)."""
 
 TRACKING_ID = "10ca1e7e-0000-4000-8000-000000000001"
-"""The one event tracker. Fixed, so that a packaged template can be deployed before the engine runs."""
+"""The event tracker. Its id is fixed, so that a packaged template can be deployed before the engine runs."""
 
 ITEMS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/ITEMS"
 USERS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/USERS"

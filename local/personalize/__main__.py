@@ -1,7 +1,7 @@
-"""python -m local.personalize: the engine as a program.
+"""The engine as a program: ``python -m local.personalize``.
 
-Prints one line when it is ready. Ends with status 2 and one sentence when it cannot start, with 0 on SIGTERM
-and SIGINT.
+It prints one line when it is ready. Exit status 0: stopped by SIGTERM, SIGINT or the end of standard input;
+2: it cannot start, and standard error has one sentence that says why.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from local.personalize.errors import StartError
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the engine until it is told to stop and return the exit status."""
     options = _parser().parse_args(arguments)
-    # The database and its logs hold what people did.
+    # The database and its log hold personal data: no other user of the machine may read them.
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
-    # Here and not above: --help must not take the second that numpy and implicit need.
+    # Imported here: --help must not take the second that numpy and implicit need.
     from local.personalize.run import run  # noqa: PLC0415
 
     try:
@@ -39,15 +40,16 @@ def _parser() -> argparse.ArgumentParser:
         description="A local engine that speaks Amazon Personalize's protocol.",
     )
     parser.add_argument(
-        "--port", type=port_number, default=8010, help="0 picks a free one (default: %(default)s)"
+        "--port", type=port_number, default=8010, help="0 takes a free port (default: %(default)s)"
     )
     parser.add_argument("--data", type=Path, default=FOLDER, help="folder with interactions.csv")
-    parser.add_argument("--database", type=Path, required=True, help="file that remembers the events")
+    parser.add_argument("--database", type=Path, required=True, help="file that keeps the events")
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input is closed")
     return parser
 
 
 def port_number(text: str) -> int:
+    """Return a port, or raise ValueError."""
     port = int(text)
     if not 0 <= port <= 65535:
         raise ValueError

@@ -1,7 +1,7 @@
-"""What must not hold up a request: flushing events to disk, and fitting the model.
+"""Work in threads of its own, so that it does not delay requests: storing events and fitting the model.
 
-`GroupCommit` lets one flush serve every call that waits for one; `Refitter` fits in a thread of its own, soon
-after a change and not much more often than needed.
+``GroupCommit`` stores all waiting calls with one flush to disk. ``Refitter`` fits the model soon after a
+change and then pauses, so that many changes need few fits.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import TypeVar
 
 from local.personalize.store import Call, Store, StoredEvent
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 MIN_PAUSE_SECONDS = 0.2
-"""Rest between two fits; with a fit of milliseconds, a change is in the model well within a second."""
+"""The shortest pause between two fits. When a fit takes milliseconds, a change is learnt within a second."""
 
 PAUSE_PER_FIT_SECOND = 4.0
-"""Rest in proportion to the last fit, so that learning takes at most a fifth of one core."""
+"""The pause for each second of the last fit. So the fits take at most a fifth of one core."""
 
 
 class GroupCommit:
-    """The store's only user: one thread, so that calls are stored in order of arrival."""
+    """The only user of the store. It has one thread, so that calls are stored in order of arrival."""
 
     def __init__(self, store: Store, stored: Callable[[Call, list[StoredEvent]], None]) -> None:
-        """`stored` is told of each call, in order, also when the client has hung up meanwhile."""
+        """Take over the store. ``stored`` receives each call in order, even when its client disconnected."""
         self._store = store
         self._stored = stored
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
@@ -37,15 +37,15 @@ class GroupCommit:
         self._flushing: asyncio.Task[None] | None = None
 
     async def append(self, call: Call) -> None:
-        """Returns once the call's new events are on disk and told of."""
+        """Store a call. Returns when its new events are on disk and ``stored`` has received them."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, done))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         await done
 
-    async def run(self, task: Callable[[Store], Answer]) -> Answer:
-        """Anything else that is wanted of the store, in turn."""
+    async def run(self, task: Callable[[Store], Result]) -> Result:
+        """Run any other task on the store, in its turn, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, task, self._store)
 
     async def _flush(self) -> None:
@@ -53,24 +53,25 @@ class GroupCommit:
             batch, self._waiting = self._waiting, []
             calls = [call for call, _ in batch]
             try:
-                answers = await self.run(lambda store, calls=calls: store.append(calls))  # type: ignore[misc]
-            except Exception as error:  # noqa: BLE001 - handed to the requests that wait for it
+                new_events = await self.run(lambda store, calls=calls: store.append(calls))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - raised in the requests that wait
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(error)
                 continue
-            for (call, done), events in zip(batch, answers, strict=True):
+            for (call, done), events in zip(batch, new_events, strict=True):
                 self._stored(call, events)
                 if not done.done():
                     done.set_result(None)
 
     def close(self) -> None:
+        """Finish the waiting tasks and close the store."""
         self._thread.shutdown()
         self._store.close()
 
 
 class Refitter:
-    """Calls a function in a thread of its own after `request`; many requests make one call."""
+    """A thread that calls a function after ``request``. Many requests make one call."""
 
     def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
         self._timer = timer
@@ -78,11 +79,13 @@ class Refitter:
         self._stopping = threading.Event()
 
     def request(self) -> None:
+        """Ask for a fit. Returns at once."""
         self._wanted.set()
 
     @contextmanager
     def running(self, refit: Callable[[], None]) -> Iterator[None]:
-        # A daemon, so that stopping does not wait for a long fit whose result nobody will see.
+        """Call ``refit`` as requested for the length of a with statement."""
+        # A daemon, so that the end does not wait for a long fit whose result nobody uses.
         threading.Thread(target=self._loop, args=(refit,), name="refit", daemon=True).start()
         try:
             yield
@@ -99,5 +102,5 @@ class Refitter:
 
 
 def pause_after(fit_seconds: float) -> float:
-    """How long to rest after a fit that took so long."""
+    """Return the seconds to pause after a fit of ``fit_seconds``."""
     return max(MIN_PAUSE_SECONDS, PAUSE_PER_FIT_SECOND * fit_seconds)

@@ -1,4 +1,4 @@
-"""Resetting a client's connection: a fault of networks, which no HTTP framework offers."""
+"""Reset of a client's connection, as a network fault. HTTP frameworks do not offer it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# Linger for zero seconds: closing sends a reset at once instead of an orderly end.
+# SO_LINGER with zero seconds: closing the socket sends RST instead of FIN.
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class Connections:
-    """The open connections by the client's address. Hand `protocol_class()` to uvicorn as its `http`."""
+    """The open connections by the client's address. uvicorn takes ``protocol_class()`` as its ``http``."""
 
     def __init__(self) -> None:
         self._transports: dict[Any, asyncio.Transport] = {}
 
     def protocol_class(self) -> type[asyncio.Protocol]:
+        """Return a protocol of uvicorn that registers its connections here."""
         transports = self._transports
 
         class TrackedProtocol(H11Protocol):
@@ -38,7 +39,7 @@ class Connections:
         return TrackedProtocol
 
     def reset(self, scope: Mapping[str, Any]) -> None:
-        """Resets the connection that an ASGI request came in on."""
+        """Reset the connection of an ASGI request."""
         transport = self._transports.get(tuple(scope["client"]))
         if transport is not None:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
@@ -46,7 +47,7 @@ class Connections:
 
 
 class ResetResponse(Response):
-    """Answers nothing and resets the connection."""
+    """A response that sends nothing and resets the connection."""
 
     def __init__(self, connections: Connections) -> None:
         super().__init__()
@@ -54,6 +55,6 @@ class ResetResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._connections.reset(scope)
-        # The server takes an application that returns early for a broken one and would log it.
+        # Wait for the end of the connection: the server logs an error when an application returns early.
         while (await receive())["type"] != "http.disconnect":
             pass

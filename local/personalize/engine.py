@@ -1,7 +1,7 @@
-"""The engine without its edges: what is remembered, the latest model, and the answers of the runtime API.
+"""The engine without HTTP and SQL: the interactions, the latest model, and the responses of the runtime API.
 
-Knows neither HTTP nor SQL. Everything but `refit` belongs to one thread (the server's); `refit` may run in
-another one, because it works on a snapshot and replaces the model in one assignment.
+All methods but ``refit`` run in the server's thread. ``refit`` may run in another thread: it works on a
+snapshot and replaces the model in one assignment.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from local.personalize.imports import ImportFolder
 from local.personalize.interactions import Interactions
 from local.personalize.metadata import Metadata
 from local.personalize.model import fit
-from local.personalize.recommender import Recommender, Scored
+from local.personalize.recommender import Recommender, ScoredItem
 from local.personalize.requests import RankingRequest, RecommendationsRequest, Record
 from local.personalize.store import Call, StoredEvent
 
 
 class Engine:
-    """`new_id` makes recommendation ids unique; `changed` is called when the model has fallen behind."""
+    """What the engine knows, and what it returns for it.
+
+    ``new_id`` makes recommendation ids unique. ``changed`` is called when there is data to learn from.
+    """
 
     def __init__(self, new_id: Callable[[], str], changed: Callable[[], None] = lambda: None) -> None:
         self._new_id = new_id
@@ -35,25 +38,29 @@ class Engine:
         self._fitted_interactions = 0
 
     def load(self, folder: ImportFolder) -> None:
-        """The import files. Items come first, so that among equals the order of items.csv decides."""
+        """Add what the import files hold.
+
+        Items are added first: items with equal scores are then in the order of items.csv.
+        """
         for item_id, properties in folder.items.items():
             self._put_item(Record(item_id, properties))
         self._interactions.add_history(folder.interactions)
 
-    def recall(self, items: Iterable[Record], events: Iterable[StoredEvent]) -> None:
-        """What earlier runs stored."""
+    def restore(self, items: Iterable[Record], events: Iterable[StoredEvent]) -> None:
+        """Add what earlier runs stored."""
         for record in items:
             self._put_item(record)
         for event in events:
             self._apply(event)
 
     def put_items(self, records: Iterable[Record]) -> None:
+        """Add items, or replace the metadata of known ones."""
         for record in records:
             self._put_item(record)
         self._changed()
 
     def accept(self, call: Call, stored: Sequence[StoredEvent]) -> None:
-        """One PutEvents call, and those of its events that were new and are on disk now."""
+        """Add the events of one PutEvents call that were new. The caller has stored them."""
         sent = len(call.request.events)
         for event in stored:
             self._apply(event)
@@ -65,7 +72,7 @@ class Engine:
             self._changed()
 
     def recommend(self, request: RecommendationsRequest) -> dict[str, Any]:
-        """The body of a GetRecommendations response."""
+        """Return the body of a GetRecommendations response."""
         self._metadata.require(request.columns)
         found = self._recommender.recommend(request.user_id, request.item_id, request.count)
         self._counts["recommendationsServed"] += 1
@@ -75,7 +82,7 @@ class Engine:
         }
 
     def rank(self, request: RankingRequest) -> dict[str, Any]:
-        """The body of a GetPersonalizedRanking response."""
+        """Return the body of a GetPersonalizedRanking response."""
         self._metadata.require(request.columns)
         found = self._recommender.rank(request.user_id, request.item_ids)
         self._counts["rankingsServed"] += 1
@@ -85,7 +92,7 @@ class Engine:
         }
 
     def refit(self) -> None:
-        """Learns from everything so far."""
+        """Fit a new model to all interactions so far."""
         started = time.perf_counter()
         snapshot = self._interactions.snapshot()
         self._recommender.model = fit(snapshot)
@@ -94,12 +101,13 @@ class Engine:
         self._refits += 1
 
     def item(self, item_id: str) -> dict[str, Any] | None:
-        """An item that is known, with its metadata under the names it was given."""
+        """Return a known item and its metadata, under the names that were put, or None."""
         if self._interactions.item_index(item_id) is None:
             return None
         return {"itemId": item_id, "metadata": dict(self._metadata.item(item_id) or {})}
 
     def sizes(self) -> dict[str, int]:
+        """Return how many items, users and interactions the engine knows."""
         return {
             "items": len(self._interactions.item_ids),
             "users": self._interactions.user_count,
@@ -107,7 +115,7 @@ class Engine:
         }
 
     def stats(self) -> dict[str, Any]:
-        """Counts since the engine started, except for the sizes, which are what it knows."""
+        """Return the sizes, and the counts since the engine started."""
         names = (
             "putEventsCalls",
             "eventsReceived",
@@ -132,15 +140,15 @@ class Engine:
         event = stored.event
         self._interactions.add_event(stored.session_id, stored.user_id, event.item_id, event.sent_at)
 
-    def _items(self, found: Iterable[Scored], columns: tuple[str, ...]) -> list[dict[str, Any]]:
-        answers: list[dict[str, Any]] = []
+    def _items(self, found: Iterable[ScoredItem], columns: tuple[str, ...]) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
         for scored in found:
-            answer: dict[str, Any] = {"itemId": scored.item_id, "score": round(scored.score, 7)}
+            item: dict[str, Any] = {"itemId": scored.item_id, "score": round(scored.score, 7)}
             if columns:
-                answer["metadata"] = self._metadata.pick(scored.item_id, columns)
-            answers.append(answer)
-        return answers
+                item["metadata"] = self._metadata.pick(scored.item_id, columns)
+            items.append(item)
+        return items
 
     def _recommendation_id(self) -> str:
-        # 40 characters in all, the longest that PutEvents takes back.
+        # 40 characters, the longest recommendationId that PutEvents accepts.
         return f"RID-{self._new_id()}"

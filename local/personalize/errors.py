@@ -1,7 +1,7 @@
-"""Every error the engine raises on purpose.
+"""Every error that the engine raises on purpose.
 
     Exception
-    ├── ServiceError                 answered on the wire, as the service would
+    ├── ServiceError                 becomes a response, as on the service
     │   ├── InvalidInputError        400 InvalidInputException
     │   ├── SerializationError       400 SerializationException
     │   ├── ThrottlingError          400 ThrottlingException
@@ -11,13 +11,13 @@
     │   ├── RequestTooLargeError     413 RequestEntityTooLargeException
     │   ├── InternalError            500 InternalFailure
     │   └── UnavailableError         503 ServiceUnavailable
-    ├── FaultSettingError            a fault that cannot be switched on as asked
-    └── StartError                   the engine cannot start; one sentence for a person
+    ├── FaultSettingError            a setting of the faults is invalid
+    └── StartError                   the engine cannot start
         └── ImportFileError          a file of the import folder cannot be used
 
 Only InvalidInputException and ResourceNotFoundException are in the service's model. The other names and
-statuses are those of https://docs.aws.amazon.com/personalize/latest/dg/CommonErrors.html; in particular
-throttling is a 400, which botocore knows as retryable by its code.
+statuses are those of https://docs.aws.amazon.com/personalize/latest/dg/CommonErrors.html. Throttling is a 400
+there: botocore recognises it by its code and tries again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """An error as the service puts it on the wire: a code, a status and a message."""
+    """An error as the service sends it: a code, a status and a message."""
 
     code: ClassVar[str]
     status: ClassVar[int]
@@ -83,15 +83,15 @@ class UnavailableError(ServiceError):
 
 
 class FaultSettingError(Exception):
-    """The message names the key and says what was expected."""
+    """A setting of the faults is invalid. The message names the key and what it must be."""
 
 
 class StartError(Exception):
-    """The message is one sentence that says what is wrong and what to do about it."""
+    """The engine cannot start. The message is one sentence: what is wrong and what to do."""
 
 
 class ImportFileError(StartError):
-    """Names the file, the line when there is one, and the remedy."""
+    """A file of the import folder cannot be used. The message names the file, the line and the remedy."""
 
     def __init__(self, path: Path, problem: str, remedy: str, line: int | None = None) -> None:
         where = f"{path}, line {line}" if line is not None else str(path)

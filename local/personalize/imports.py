@@ -1,8 +1,8 @@
-"""Reads Personalize's own import files from a folder: interactions.csv, items.csv and users.csv.
+"""Reader of Personalize's import files in a folder: interactions.csv, items.csv and users.csv.
 
 https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html: comma separated, UTF-8, column
-names in capitals as in the schema, in any order. As with Personalize only the interactions are required;
-extra columns of theirs are ignored, those of items and users are their metadata.
+names in capitals as in the schema, in any order. Only the interactions are required, as with Personalize.
+Their extra columns are ignored. The extra columns of items and users are metadata.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 
 from local.personalize.errors import ImportFileError
 
-MAX_ID_LENGTH = 256
-# In seconds that is the year 5138, in milliseconds 1973: nobody's interactions are on the wrong side of both.
-_MILLISECONDS_FROM = 100_000_000_000
+MAX_ID_CHARACTERS = 256
+# The year 5138 in seconds, 1973 in milliseconds. A timestamp from this number on must be in milliseconds.
+_MIN_MILLISECONDS = 100_000_000_000
 
 Interaction = tuple[str, str, float]
 
 
 @dataclass(frozen=True)
 class ImportFolder:
-    """What the files say. Interactions in order of time; metadata by id, empty cells left out."""
+    """The content of the files: interactions in order of time, and metadata by id without empty cells."""
 
     interactions: Sequence[Interaction]
     items: Mapping[str, Mapping[str, str]]
@@ -31,7 +31,7 @@ class ImportFolder:
 
 
 def read_folder(folder: Path) -> ImportFolder:
-    """Raises ImportFileError for the first thing that is wrong."""
+    """Return the content of the import files. Raises ImportFileError for the first problem."""
     if not folder.is_dir():
         raise ImportFileError(folder, "is not a folder", "name a folder that holds interactions.csv")
     return ImportFolder(
@@ -52,7 +52,7 @@ def _read_interactions(path: Path) -> list[Interaction]:
         _check_id(path, line, "USER_ID", row[user])
         _check_id(path, line, "ITEM_ID", row[item])
         found.append((row[user], row[item], _seconds(path, line, row[timestamp])))
-    # Stable, so that interactions of the same second keep the order of the file.
+    # The sort is stable: interactions of the same second keep the order of the file.
     found.sort(key=lambda interaction: interaction[2])
     return found
 
@@ -76,9 +76,9 @@ def _read_metadata(path: Path, id_column: str) -> dict[str, dict[str, str]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Each row with the number of its last line. Errors of reading and of the format become ours."""
+    """Return each row with the number of its last line. Raises ImportFileError for what cannot be read."""
     try:
-        # utf-8-sig: spreadsheets put a byte order mark in front, which would become part of the first name.
+        # utf-8-sig: without it, the byte order mark of a spreadsheet becomes part of the first name.
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             for row in reader:
@@ -117,8 +117,8 @@ def _data(path: Path, rows: Iterator[tuple[int, list[str]]], width: int) -> Iter
 def _check_id(path: Path, line: int, column: str, value: str) -> None:
     if not value:
         raise ImportFileError(path, f"{column} is empty", "give every row one", line)
-    if len(value) > MAX_ID_LENGTH:
-        problem = f"{column} is longer than {MAX_ID_LENGTH} characters"
+    if len(value) > MAX_ID_CHARACTERS:
+        problem = f"{column} is longer than {MAX_ID_CHARACTERS} characters"
         raise ImportFileError(path, problem, "shorten it", line)
 
 
@@ -131,6 +131,6 @@ def _seconds(path: Path, line: int, value: str) -> float:
             "write seconds since 1970-01-01, such as 1735689600",
         )
         raise ImportFileError(path, problem, remedy, line) from None
-    if seconds >= _MILLISECONDS_FROM:
+    if seconds >= _MIN_MILLISECONDS:
         raise ImportFileError(path, "TIMESTAMP is in milliseconds", "divide it by 1000", line)
     return float(seconds)

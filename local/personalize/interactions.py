@@ -1,10 +1,10 @@
-"""Who interacted with what, and when: the engine's memory of behaviour.
+"""The interactions of users and sessions with items, in memory. Pure: no I/O, no clock.
 
-Append-only columns that grow by doubling, with an index from each user and each session to its rows. Holds a
-million interactions in a few tens of megabytes. No I/O and no clock: times come with the interactions.
+The columns only grow, by doubling. An index leads from each user and each session to its rows. A million
+interactions take a few tens of megabytes.
 
-A session is anonymous until one of its events carries a user. From then on its events belong to that user,
-also those that came before. Until then they serve only that session and are never trained on.
+A session is anonymous until one of its events has a user. From then on its events belong to that user, the
+earlier ones too. The events of an anonymous session count for that session only and are not trained on.
 https://docs.aws.amazon.com/personalize/latest/dg/recording-item-interaction-events.html
 """
 
@@ -21,12 +21,12 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 NOBODY = -1
-_FIRST_ROOM = 1024
+_FIRST_ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The columns as they were at one moment, for a fit in another thread."""
+    """The columns at one moment, for a fit in another thread."""
 
     users: Ints
     items: Ints
@@ -35,7 +35,7 @@ class Snapshot:
 
 
 class Interactions:
-    """Interactions by user, session and item; ids are strings outside and row numbers inside."""
+    """Interactions by user, session and item. Callers use ids; the columns hold numbers for them."""
 
     def __init__(self) -> None:
         self._users: dict[str, int] = {}
@@ -55,10 +55,11 @@ class Interactions:
 
     @property
     def user_count(self) -> int:
+        """The number of known users."""
         return len(self._users)
 
     def add_item(self, item_id: str) -> int:
-        """Makes the item known, also when nobody has interacted with it yet; returns its index."""
+        """Make an item known, with or without interactions, and return its index."""
         index = self._items.get(item_id)
         if index is None:
             index = self._items[item_id] = len(self.item_ids)
@@ -66,10 +67,11 @@ class Interactions:
         return index
 
     def item_index(self, item_id: str) -> int | None:
+        """Return the index of an item, or None for an unknown one."""
         return self._items.get(item_id)
 
     def add_history(self, rows: Iterable[tuple[str, str, float]]) -> None:
-        """Imported interactions: (user id, item id, time in seconds). They belong to no session."""
+        """Add imported interactions: (user id, item id, time in seconds). They belong to no session."""
         users, items, times = array("i"), array("i"), array("d")
         for user_id, item_id, at in rows:
             user = self._user(user_id)
@@ -83,7 +85,7 @@ class Interactions:
         self._count += len(users)
 
     def add_event(self, session_id: str, user_id: str | None, item_id: str | None, at: float) -> None:
-        """One event, in order of arrival. Without an item it can still tell whose session this is."""
+        """Add one event, in order of arrival. An event without an item can still give a session its user."""
         session = self._session(session_id)
         if user_id is not None:
             self._claim(session, self._user(user_id))
@@ -96,7 +98,7 @@ class Interactions:
             self._rows_of_user[owner].append(row)
 
     def profile(self, user_or_session_id: str) -> Ints:
-        """The items of that user, each once, latest first; where there is no such user, of that session."""
+        """Return the items of a user, or of a session when there is no such user: each once, latest first."""
         user = self._users.get(user_or_session_id)
         session = self._sessions.get(user_or_session_id)
         if user is not None:
@@ -108,7 +110,7 @@ class Interactions:
         return self._latest_first(np.array(rows, dtype=np.int64))
 
     def snapshot(self) -> Snapshot:
-        """Safe to take while another thread appends: rows below the count never move or change their item."""
+        """Return the current columns. Another thread may append: rows below the count keep their item."""
         count = self._count
         return Snapshot(
             users=self._user_column[:count],
@@ -118,7 +120,7 @@ class Interactions:
         )
 
     def _latest_first(self, rows: npt.NDArray[np.int64]) -> Ints:
-        # Of two interactions at the same second, the one that arrived later counts as the more recent.
+        # Of two interactions with the same time, the one that arrived later counts as the later one.
         order = np.lexsort((rows, self._time_column[rows]))[::-1]
         items = self._item_column[rows[order]]
         _, first = np.unique(items, return_index=True)
@@ -129,7 +131,7 @@ class Interactions:
             for row in self._rows_of_session[session]:
                 self._user_column[row] = user
                 self._rows_of_user[user].append(row)
-        # On a shared device the last one to sign in owns what follows, not what others did before.
+        # On a shared device, the last user who signed in owns the events from then on, not the earlier ones.
         self._owner_of_session[session] = user
 
     def _user(self, user_id: str) -> int:
@@ -150,13 +152,13 @@ class Interactions:
     def _append(self, user: int, item: int, at: float) -> int:
         row = self._count
         if row == len(self._user_column):
-            room = max(row, _FIRST_ROOM)
-            self._user_column = np.concatenate((self._user_column, np.empty(room, np.int32)))
-            self._item_column = np.concatenate((self._item_column, np.empty(room, np.int32)))
-            self._time_column = np.concatenate((self._time_column, np.empty(room, np.float64)))
+            more = max(row, _FIRST_ROWS)
+            self._user_column = np.concatenate((self._user_column, np.empty(more, np.int32)))
+            self._item_column = np.concatenate((self._item_column, np.empty(more, np.int32)))
+            self._time_column = np.concatenate((self._time_column, np.empty(more, np.float64)))
         self._user_column[row] = user
         self._item_column[row] = item
         self._time_column[row] = at
-        # Last, because a snapshot in another thread reads the count first.
+        # The count changes last, because a snapshot in another thread reads it first.
         self._count = row + 1
         return row

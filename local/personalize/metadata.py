@@ -1,6 +1,6 @@
-"""What is known of items beyond their id: the columns of items.csv, and what PutItems sent.
+"""The metadata of items: the columns of items.csv and the properties of PutItems.
 
-The same column has two spellings: NUMBER_OF_PAGES in a file and numberOfPages in PutItems. Either finds it.
+A column has two spellings, NUMBER_OF_PAGES in a file and numberOfPages in PutItems. Both find it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from local.personalize.errors import InvalidInputError
 
 
 class Metadata:
-    """Values by item and column. Values are text, as in the service's answers."""
+    """Values by item and column. Values are text, as in the service's responses."""
 
     def __init__(self) -> None:
         self._values: dict[str, dict[str, str]] = {}
@@ -20,23 +20,23 @@ class Metadata:
         self._columns: set[str] = set()
 
     def put(self, item_id: str, properties: Mapping[str, Any]) -> None:
-        """Replaces all that was known of the item."""
+        """Replace all metadata of an item."""
         self._names[item_id] = properties
         self._values[item_id] = {_column(name): str(value) for name, value in properties.items()}
         self._columns.update(self._values[item_id])
 
     def item(self, item_id: str) -> Mapping[str, Any] | None:
-        """Everything about one item, under the names it was given."""
+        """Return all metadata of an item, under the names that were put."""
         return self._names.get(item_id)
 
     def require(self, columns: Iterable[str]) -> None:
-        """Raises InvalidInputError for a column that no item has."""
+        """Raise InvalidInputError for a column that no item has."""
         for column in columns:
             if _column(column) not in self._columns:
                 raise InvalidInputError(f"metadataColumns: the items have no column {column}")
 
     def pick(self, item_id: str, columns: Iterable[str]) -> dict[str, str]:
-        """Those columns that the item has, under the names that were asked for."""
+        """Return the requested columns that the item has, under the requested names."""
         values = self._values.get(item_id, {})
         return {column: values[_column(column)] for column in columns if _column(column) in values}
 

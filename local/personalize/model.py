@@ -1,7 +1,7 @@
-"""The recommendation model: item-to-item similarity, fitted with `implicit`, and how it scores for one user.
+"""The recommendation model: item-to-item similarity, fitted with ``implicit``, and the scores for one user.
 
-Pure functions over numpy arrays. A Model is immutable, so a new one can be fitted in another thread while the
-old one answers.
+Pure functions over numpy arrays. A ``Model`` is immutable: a new one can be fitted in another thread while
+the old one is in use.
 """
 
 from __future__ import annotations
@@ -16,26 +16,32 @@ from scipy.sparse import csr_matrix, identity, vstack
 from local.personalize.interactions import NOBODY, Floats, Ints, Snapshot
 
 NEIGHBOURS = 100
-"""Similar items kept for each item."""
+"""How many similar items the model keeps for each item."""
 
 MAX_ROWS_PER_USER = 500
-"""Of one user, only the latest interactions are learnt from. What a user costs is the square of their number,
-and one that touched everything (a crawler, a shared till) must not stall the fit."""
+"""The model learns only from this many latest interactions of a user. The cost of a user is the square of the
+number, and a user with very many interactions (a crawler, a shared device) must not delay the fit."""
 
 SHRINKAGE = 3.0
-"""Two items that one person happened to like are not twins: as many imaginary readers of each item alone."""
+"""Each item gets this many imaginary users, who have no other item. Without them, two items that share their
+only user would be entirely similar."""
 
 PROFILE_ITEMS = 30
-HALF_LIFE = 4.0
-"""What a user did `HALF_LIFE` items ago counts half as much as the latest."""
+"""Only this many latest items of a user count for a score."""
+
+HALF_LIFE_ITEMS = 4.0
+"""The item that a user had ``HALF_LIFE_ITEMS`` items ago counts half as much as the latest one."""
 
 POPULARITY_SHARE = 0.02
-"""How much of every score is popularity: it orders the items about which similarity says nothing."""
+"""The share of popularity in every score. It orders the items for which there is no similarity."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Neighbours of each item (rows of a sparse matrix) and each item's share of all the users' choices."""
+    """The neighbours of each item (rows of a sparse matrix) and the popularity of each item.
+
+    Popularity is the item's share of all pairs of user and item.
+    """
 
     indptr: Ints
     neighbours: Ints
@@ -44,16 +50,17 @@ class Model:
 
     @property
     def item_count(self) -> int:
+        """The number of items at the time of the fit."""
         return len(self.popularity)
 
 
 def empty_model() -> Model:
-    """Knows nothing: every item scores zero."""
+    """Return a model without items: every item scores zero."""
     return Model(np.zeros(1, np.int32), np.empty(0, np.int32), np.empty(0), np.empty(0))
 
 
 def fit(snapshot: Snapshot) -> Model:
-    """Learns from the interactions that have a user. About 0.5 s for a million of them."""
+    """Return a model of the interactions that have a user. A million of them take about 0.5 s."""
     users, items = _latest_of_each_user(snapshot)
     if not len(users):
         return Model(
@@ -78,7 +85,7 @@ def _latest_of_each_user(snapshot: Snapshot) -> tuple[Ints, Ints]:
     known = snapshot.users != NOBODY
     users, items, times = snapshot.users[known], snapshot.items[known], snapshot.times[known]
     excessive = np.bincount(users)[users] > MAX_ROWS_PER_USER
-    # Only the rows of users with too many: to sort a million takes a quarter of the fit.
+    # Sort only the rows of users that have too many: to sort a million rows takes a quarter of the fit.
     rows = np.flatnonzero(excessive)
     rows = rows[np.lexsort((-times[rows], users[rows]))]
     rank = np.arange(len(rows)) - np.searchsorted(users[rows], users[rows], side="left")
@@ -89,17 +96,17 @@ def _latest_of_each_user(snapshot: Snapshot) -> tuple[Ints, Ints]:
 
 def _distinct_pairs(users: Ints, items: Ints, item_count: int) -> tuple[Ints, Ints]:
     pairs = users.astype(np.int64) * item_count + items
-    # Instead of np.unique, which keeps other threads from running for as long as a tenth of a second.
+    # Not np.unique: it blocks other threads for up to a tenth of a second.
     pairs.sort()
     pairs = pairs[np.diff(pairs, prepend=-1) != 0]
     return (pairs // item_count).astype(np.int32), (pairs % item_count).astype(np.int32)
 
 
 def _unit_columns(users: Ints, items: Ints, item_count: int) -> csr_matrix:
-    """Users × items with columns of length one, so that the product of two columns is their cosine.
+    """Return users × items with columns of length one: the product of two columns is their cosine.
 
-    A user with many items says less by each. The imaginary readers (see SHRINKAGE) add to a column's length
-    but to no product of two columns, which is the usual damping of a cosine that rests on little.
+    The more items a user has, the less each of them weighs. The imaginary users (see ``SHRINKAGE``) add to
+    the length of a column but to no product of two columns. This lowers the cosine of items with few users.
     """
     weight = 1.0 / np.sqrt(1.0 + np.log(np.bincount(users)[users]))
     real = csr_matrix((weight, (users, items)), shape=(int(users.max()) + 1, item_count))
@@ -111,17 +118,17 @@ def _unit_columns(users: Ints, items: Ints, item_count: int) -> csr_matrix:
 
 
 def score_for_profile(model: Model, profile: Ints, item_count: int) -> Floats:
-    """A share of certainty for each of `item_count` items, summing to one where anything is known.
+    """Return a score for each of ``item_count`` items. The scores sum to one, or to zero without any data.
 
-    `profile` lists the user's items, latest first; an empty one gives plain popularity. The result may cover
-    more items than the model: those that became known after it was fitted score zero.
+    ``profile`` lists the user's items, latest first. With an empty profile the scores are the popularity.
+    Items that became known after the fit score zero.
     """
-    weights = 0.5 ** (np.arange(min(len(profile), PROFILE_ITEMS)) / HALF_LIFE)
+    weights = 0.5 ** (np.arange(min(len(profile), PROFILE_ITEMS)) / HALF_LIFE_ITEMS)
     return _blend(model, _similar_to(model, profile[:PROFILE_ITEMS], weights), item_count)
 
 
 def score_for_item(model: Model, item: int, item_count: int) -> Floats:
-    """The same, for the neighbours of one item."""
+    """Return a score for each of ``item_count`` items by their similarity to one item."""
     return _blend(model, _similar_to(model, np.array([item], np.int32), np.ones(1)), item_count)
 
 
@@ -130,7 +137,7 @@ def _similar_to(model: Model, items: Ints, weights: Floats) -> Floats:
     for item, weight in zip(items, weights, strict=True):
         if item < model.item_count:
             row = slice(model.indptr[item], model.indptr[item + 1])
-            # An item is not its own recommendation, but is not removed either: ranking asks for it by name.
+            # The item itself stays in: a ranking may ask for its score.
             scores[model.neighbours[row]] += weight * model.similarity[row]
     return scores
 
@@ -145,11 +152,14 @@ def _blend(model: Model, similar: Floats, item_count: int) -> Floats:
     return np.concatenate((known, np.zeros(max(item_count - model.item_count, 0))))
 
 
-def best(scores: Floats, excluded: Ints, count: int) -> npt.NDArray[np.int64]:
-    """Indices of the `count` best that are not excluded, best first; equals in catalogue order."""
+def best_indices(scores: Floats, excluded: Ints, count: int) -> npt.NDArray[np.int64]:
+    """Return the indices of the ``count`` best scores that are not excluded, best first.
+
+    Equal scores are in the order of their indices.
+    """
     candidates = np.delete(np.arange(len(scores)), excluded)
     if count < len(candidates):
-        # Sorting only what can be in the answer keeps this under a millisecond for 100,000 items.
+        # Sort only what can be in the result: this takes less than a millisecond for 100,000 items.
         cut = np.partition(scores[candidates], len(candidates) - count)[len(candidates) - count]
         candidates = candidates[scores[candidates] >= cut]
     return candidates[np.argsort(-scores[candidates], kind="stable")][:count]

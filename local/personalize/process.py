@@ -1,4 +1,4 @@
-"""Starts the engine as a program of its own and stops it by its own handle. Light: loads no numpy.
+"""The engine in a process of its own: start, control and stop. This module loads neither numpy nor botocore.
 
 with running_engine(data=folder, database=file) as engine:
     client = boto3.client("personalize-runtime", endpoint_url=engine.url, ...)
@@ -27,24 +27,27 @@ _ROOT = Path(__file__).parents[2]
 _READY = re.compile(r"^Personalize engine ready at (http://\S+): ", re.MULTILINE)
 _POLL_SECONDS = 0.02
 
-# Without proxies: a developer's HTTP_PROXY must not stand between two programs of this machine.
+# Without proxies: requests between two programs of this machine must not go to the developer's HTTP_PROXY.
 _open = build_opener(ProxyHandler({})).open
 
 
 class EngineProcessError(Exception):
-    """The engine did not start or did not answer; holds what it printed."""
+    """The engine did not start or refused a control request. The message is what the engine said."""
 
 
 @dataclass(frozen=True)
 class EngineProcess:
-    """A running engine. `output` is what it has printed, errors included."""
+    """A running engine. ``output`` is the file with what it has printed, errors included."""
 
     url: str
     process: subprocess.Popen[bytes]
     output: Path
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Calls a control endpoint: ("GET", "/_engine/stats"). Raises EngineProcessError on a refusal."""
+        """Call a control endpoint, such as ``("GET", "/_engine/stats")``, and return its JSON.
+
+        Raises EngineProcessError when the engine refuses the request.
+        """
         data = json.dumps(body).encode() if body is not None else None
         request = Request(self.url + path, data, method=method)  # noqa: S310 - always http://127.0.0.1
         try:
@@ -55,11 +58,14 @@ class EngineProcess:
                 raise EngineProcessError(f"{method} {path}: {error.code} {error.read().decode()}") from error
 
     def set_faults(self, **settings: Any) -> None:
-        """Replaces the faults in force; none given: all off. Keys: see `local.personalize.faults`."""
+        """Replace the faults in force; without settings all are off. ``faults.py`` describes the keys."""
         self.control("PUT", "/_engine/faults", settings)
 
     def stop(self, timeout_seconds: float = 5) -> int:
-        """Asks it to stop, insists after a time, returns its exit status. Harmless when it has ended."""
+        """Stop the engine and return its exit status. After the time-out, kill it.
+
+        Does nothing to an engine that has ended.
+        """
         self.process.terminate()
         try:
             return self.process.wait(timeout_seconds)
@@ -74,11 +80,11 @@ class EngineProcess:
 def start_engine(
     *, data: Path = FOLDER, database: Path, port: int = 0, output: Path, timeout_seconds: float = 60
 ) -> EngineProcess:
-    """Starts the engine on 127.0.0.1 and returns when it answers; port 0 takes a free one.
+    """Start the engine on 127.0.0.1 and return when it is ready. Port 0 takes a free port.
 
-    The engine stops with the program that started it, however that ends, but not with a Ctrl-C at the
-    terminal: when it stops is for the starter to say. Raises EngineProcessError with the engine's own
-    sentence when it does not start.
+    The engine ends when the program that started it ends, for whatever reason. A Ctrl-C at the terminal does
+    not reach the engine: the program that started it decides. Raises EngineProcessError when the engine does
+    not start, with the engine's own sentence.
     """
     with open_private(output, "wb") as printed:
         process = _spawn(data, database, port, printed)
@@ -96,7 +102,7 @@ def start_engine(
 def running_engine(
     *, data: Path = FOLDER, database: Path, port: int = 0, output: Path | None = None
 ) -> Iterator[EngineProcess]:
-    """The engine for the length of a with statement; what it prints goes to `output` when that is given."""
+    """Run the engine for the length of a with statement. ``output`` is the file for what it prints."""
     with ExitStack() as stack:
         if output is None:
             output = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "engine.log"
@@ -125,12 +131,12 @@ def _wait_until_ready(process: subprocess.Popen[bytes], output: Path, deadline: 
         ready = _READY.search(text)
         if ready is not None:
             engine = EngineProcess(ready.group(1), process, output)
-            # The line is printed a moment before the first answer; this call waits in the listener's queue.
+            # The engine prints the line a moment before it serves. This request waits in the socket's queue.
             engine.control("GET", "/_engine/health")
             return engine
         if ended:
-            raise EngineProcessError(text.strip() or f"the engine ended with status {process.returncode}")
+            raise EngineProcessError(text.strip() or f"The engine ended with status {process.returncode}")
         time.sleep(_POLL_SECONDS)
     raise EngineProcessError(
-        f"the engine was not ready in time: {output.read_text(errors='replace').strip()}"
+        f"The engine was not ready in time: {output.read_text(errors='replace').strip()}"
     )

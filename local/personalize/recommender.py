@@ -1,6 +1,6 @@
-"""Answers the three questions the runtime API can ask, from what is remembered and the latest model.
+"""Recommendations for a user, related items, and rankings, from the interactions and the latest model.
 
-Pure: no I/O, no clock. Whoever holds it decides when to fit a new model.
+Pure: no I/O, no clock. The owner of a ``Recommender`` decides when to fit a new model.
 """
 
 from __future__ import annotations
@@ -11,26 +11,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from local.personalize.interactions import Floats, Interactions, Ints
-from local.personalize.model import Model, best, empty_model, score_for_item, score_for_profile
+from local.personalize.model import Model, best_indices, empty_model, score_for_item, score_for_profile
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredItem:
+    """An item and its score, from 0 to 1."""
+
     item_id: str
     score: float
 
 
 class Recommender:
-    """Interactions and a model of them. A new event shows in its user's answers before the next fit."""
+    """Interactions and a model of them.
+
+    A new event changes its user's recommendations before the next fit.
+    """
 
     def __init__(self, interactions: Interactions) -> None:
         self._interactions = interactions
         self.model: Model = empty_model()
 
-    def recommend(self, user_id: str | None, item_id: str | None, count: int) -> list[Scored]:
-        """What that user may want next; with an item, what goes with it. Never what the user already had.
+    def recommend(self, user_id: str | None, item_id: str | None, count: int) -> list[ScoredItem]:
+        """Return the best items for a user or, with ``item_id``, the items related to that item.
 
-        An unknown user (who may be an anonymous session), or an unknown item, gets what is popular.
+        ``user_id`` may be the id of an anonymous session. Items that the user already had are left out. For
+        an unknown user or item, the result is the popular items.
         """
         profile = self._profile(user_id)
         item = self._interactions.item_index(item_id) if item_id is not None else None
@@ -42,21 +48,21 @@ class Recommender:
         else:
             scores = score_for_item(self.model, item, len(self._interactions.item_ids))
         return [
-            Scored(self._interactions.item_ids[index], float(scores[index]))
-            for index in best(scores, excluded, count)
+            ScoredItem(self._interactions.item_ids[index], float(scores[index]))
+            for index in best_indices(scores, excluded, count)
         ]
 
-    def rank(self, user_id: str, item_ids: Sequence[str]) -> list[Scored]:
-        """The same items, most likely first; those never heard of come last, in the order given, scored 0."""
+    def rank(self, user_id: str, item_ids: Sequence[str]) -> list[ScoredItem]:
+        """Return the given items, best first. Unknown items come last, in the given order, with score 0."""
         scores = self._scores(self._profile(user_id))
-        known: list[Scored] = []
-        unknown: list[Scored] = []
+        known: list[ScoredItem] = []
+        unknown: list[ScoredItem] = []
         for item_id in item_ids:
             index = self._interactions.item_index(item_id)
             if index is None:
-                unknown.append(Scored(item_id, 0.0))
+                unknown.append(ScoredItem(item_id, 0.0))
             else:
-                known.append(Scored(item_id, float(scores[index])))
+                known.append(ScoredItem(item_id, float(scores[index])))
         known.sort(key=lambda scored: -scored.score)
         return known + unknown
 

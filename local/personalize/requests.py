@@ -1,6 +1,6 @@
-"""Request bodies become typed requests here: the model's checks first, then the limits it does not state.
+"""Typed requests from request bodies, with the limits that botocore's model does not state.
 
-The limits are those of the developer guide, each with its page; (2023) marks those of an older edition.
+The limits are those of the developer guide, each with its page. (2023) marks limits of an older edition.
 Pure: no I/O, no clock.
 """
 
@@ -29,7 +29,7 @@ RESERVED_PROPERTIES = frozenset(
 
 @dataclass(frozen=True)
 class Event:
-    """One event as it was sent. `sent_at` is in seconds; `properties` is the JSON text, untouched."""
+    """One event as it was sent. ``sent_at`` is in seconds since 1970; ``properties`` is the JSON text."""
 
     event_id: str | None
     event_type: str
@@ -44,6 +44,8 @@ class Event:
 
 @dataclass(frozen=True)
 class PutEventsRequest:
+    """The events of one session."""
+
     session_id: str
     user_id: str | None
     events: tuple[Event, ...]
@@ -51,6 +53,8 @@ class PutEventsRequest:
 
 @dataclass(frozen=True)
 class RecommendationsRequest:
+    """A request for ``count`` items, with the metadata of ``columns``."""
+
     user_id: str | None
     item_id: str | None
     count: int
@@ -59,6 +63,8 @@ class RecommendationsRequest:
 
 @dataclass(frozen=True)
 class RankingRequest:
+    """A request to rank items, each of them once, with the metadata of ``columns``."""
+
     user_id: str
     item_ids: tuple[str, ...]
     columns: tuple[str, ...] = ()
@@ -66,17 +72,17 @@ class RankingRequest:
 
 @dataclass(frozen=True)
 class Record:
-    """An item or a user with its metadata, column names as sent."""
+    """An item or a user with its metadata, under the column names that were sent."""
 
     record_id: str
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_put_events(body: Mapping[str, Any]) -> PutEventsRequest:
-    """Raises InvalidInputError; like the service, one bad event refuses the whole call."""
+    """Return a PutEvents request. Raises InvalidInputError when one event is invalid, as the service does."""
     members = check(EVENTS, "PutEvents", body)
     if members["trackingId"] != TRACKING_ID:
-        # PutEvents models no other error than this one, so an unknown tracker cannot be a 404.
+        # PutEvents models only InvalidInputException. So an unknown tracker is not a 404.
         raise InvalidInputError(f"The tracking ID is unknown. The local engine has one: {TRACKING_ID}")
     return PutEventsRequest(
         session_id=members["sessionId"],
@@ -113,7 +119,10 @@ def _refuse_reserved(keys: Iterable[str], where: str) -> None:
 
 
 def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
-    """Raises InvalidInputError, or ResourceNotFoundError for a campaign or filter that is not here."""
+    """Return a GetRecommendations request.
+
+    Raises InvalidInputError, or ResourceNotFoundError for a campaign or filter that the engine does not have.
+    """
     members = check(RUNTIME, "GetRecommendations", body)
     if "campaignArn" in members and "recommenderArn" in members:
         raise InvalidInputError("Provide either campaignArn or recommenderArn, not both")
@@ -127,14 +136,17 @@ def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
         _require_filter(promotion["filterArn"])
     _require_filter(members.get("filterArn"))
     columns = _columns(members.get("metadataColumns"))
-    # An integer that was not sent is 0 to the service, hence the default for 0 too.
+    # To the service, an integer that was not sent is 0. So 0 means the default too.
     count = members.get("numResults") or DEFAULT_RESULTS
     _require_at_most(count, columns, "numResults")
     return RecommendationsRequest(user_id, item_id, count, columns)
 
 
 def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
-    """Raises InvalidInputError, or ResourceNotFoundError for a campaign or filter that is not here."""
+    """Return a GetPersonalizedRanking request.
+
+    Raises InvalidInputError, or ResourceNotFoundError for a campaign or filter that the engine does not have.
+    """
     members = check(RUNTIME, "GetPersonalizedRanking", body)
     _require_campaign(members["campaignArn"])
     _require_filter(members.get("filterArn"))
@@ -148,12 +160,14 @@ def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
 
 
 def parse_put_items(body: Mapping[str, Any]) -> tuple[Record, ...]:
+    """Return the items of a PutItems call. Raises InvalidInputError or ResourceNotFoundError."""
     members = check(EVENTS, "PutItems", body)
     _require_dataset(members["datasetArn"], ITEMS_DATASET_ARN)
     return tuple(_record(item, "itemId", f"items.{n}") for n, item in enumerate(members["items"], start=1))
 
 
 def parse_put_users(body: Mapping[str, Any]) -> tuple[Record, ...]:
+    """Return the users of a PutUsers call. Raises InvalidInputError or ResourceNotFoundError."""
     members = check(EVENTS, "PutUsers", body)
     _require_dataset(members["datasetArn"], USERS_DATASET_ARN)
     return tuple(_record(user, "userId", f"users.{n}") for n, user in enumerate(members["users"], start=1))

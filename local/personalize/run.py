@@ -1,4 +1,4 @@
-"""Puts the engine together, serves it, and takes it down again."""
+"""The start, the HTTP server and the end of the engine's process."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ from local.personalize.server import Parts, create_app
 from local.personalize.store import Store
 
 HOST = "127.0.0.1"
-# Answers under way get this long; then they are cut off, so that a stop is never slow.
+# At a stop, requests in progress get this long. Then their connections are closed.
 _STOP_SECONDS = 1
-_BACKLOG = 512
+_MAX_WAITING_CONNECTIONS = 512
 
 
 class _Server(uvicorn.Server):
+    """A server that sets ``stopping`` before it waits for the requests in progress."""
+
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._stopping = stopping
@@ -43,8 +45,8 @@ class _Server(uvicorn.Server):
 
 
 def run(port: int, data: Path, database: Path, *, stop_with_stdin: bool = False) -> None:
-    """Serves until told to stop. Raises StartError when the engine cannot start."""
-    with closing(listen(port)) as listener, _engine_parts(data, database) as (parts, remembered):
+    """Serve until the engine is told to stop. Raises StartError when it cannot start."""
+    with closing(listen(port)) as listener, _engine_parts(data, database) as (parts, event_count):
         connections = parts.connections
         config = uvicorn.Config(
             create_app(parts),
@@ -52,7 +54,7 @@ def run(port: int, data: Path, database: Path, *, stop_with_stdin: bool = False)
             lifespan="off",
             access_log=False,
             log_level="warning",
-            backlog=_BACKLOG,
+            backlog=_MAX_WAITING_CONNECTIONS,
             server_header=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
@@ -62,7 +64,7 @@ def run(port: int, data: Path, database: Path, *, stop_with_stdin: bool = False)
         sizes = parts.engine.sizes()
         print(
             f"Personalize engine ready at {_url(listener)}: {sizes['items']:,} items, "
-            f"{sizes['interactions']:,} interactions, {remembered:,} events remembered.",
+            f"{sizes['interactions']:,} interactions, {event_count:,} events remembered.",
             flush=True,
         )
         _serve(server, listener)
@@ -77,8 +79,8 @@ def _engine_parts(data: Path, database: Path) -> Iterator[tuple[Parts, int]]:
         store = Store(database, _new_id)
         engine.load(folder)
         events = list(store.events())
-        engine.recall(store.records("item"), events)
-        remembered = len(events)
+        engine.restore(store.records("item"), events)
+        event_count = len(events)
         del folder, events
     engine.refit()
     commits = GroupCommit(store, engine.accept)
@@ -87,16 +89,17 @@ def _engine_parts(data: Path, database: Path) -> Iterator[tuple[Parts, int]]:
     )
     with refitter.running(engine.refit):
         try:
-            yield parts, remembered
+            yield parts, event_count
         finally:
             commits.close()
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Loading makes millions of objects and no cycles: looking for them takes a third of the time.
+    """Switch garbage collection off while the data is loaded, and exempt that data from it afterwards.
 
-    What was loaded stays; set apart, it does not hold up the answers that come later either.
+    Loading creates millions of objects and no reference cycles. A search for cycles would take a third of
+    the time to load, and later it would delay responses.
     """
     gc.disable()
     yield
@@ -105,24 +108,24 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on 127.0.0.1. StartError for a port that is taken.
+    """Return a socket that listens on 127.0.0.1. Raises StartError for a port that is taken.
 
-    On no other address: whoever reaches the engine can read every event. It has no authentication, by design.
+    It listens on no other address: the engine has no authentication, and a client can read all events.
     """
-    # The protocol is named because asyncio switches Nagle's algorithm off only where it is. With Nagle, an
-    # answer whose headers and body are written one after the other takes 40 ms longer.
+    # The protocol is given because asyncio switches Nagle's algorithm off only where it is given. With the
+    # algorithm, a response whose headers and body are written one after the other takes 40 ms longer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
-        # At once, not when serving starts: two programs may bind the same port as long as neither listens.
-        listener.listen(_BACKLOG)
+        # Listen now, not when serving starts: two programs can bind one port while neither of them listens.
+        listener.listen(_MAX_WAITING_CONNECTIONS)
     except OSError as error:
         listener.close()
-        remedy = (
-            "stop the program that uses it, or choose another one (--port; under make run ENGINE_PORT=...)."
-        )
-        raise StartError(f"Port {port} on {HOST} cannot be had ({error.strerror}): {remedy}") from error
+        raise StartError(
+            f"Port {port} on {HOST} cannot be used ({error.strerror}): stop the program that uses it, or "
+            "choose another port (--port; with make run ENGINE_PORT=...)."
+        ) from error
     return listener
 
 
@@ -135,15 +138,15 @@ def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
     def stop(*_: object) -> None:
         server.should_exit = True
 
-    # For a signal that comes before uvicorn listens to it, and for the one that it raises once more at its
-    # end: caught here, the status stays 0.
+    # Handles a signal that comes before uvicorn has its own handlers, and the signal that uvicorn raises
+    # again at its end. So the exit status is 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     asyncio.run(server.serve(sockets=[listener]))
 
 
 def _stop_at_end_of_stdin(server: uvicorn.Server) -> None:
-    # Not through sys.stdin: its lock, held by this thread, would end the interpreter with an error.
+    # Not sys.stdin.read(): this thread would hold the lock of sys.stdin when the interpreter ends, an error.
     while os.read(sys.stdin.fileno(), 1024):
         pass
     server.should_exit = True

@@ -1,6 +1,6 @@
 """The HTTP edge: paths, bodies, statuses and headers of the two services, and the control endpoints.
 
-Decodes once, calls one function, encodes once. Says nothing of users or properties in any log.
+A handler decodes the request, calls one function and encodes the response. No log names users or properties.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from local.personalize.requests import (
 )
 from local.personalize.store import Call
 
-# The largest request the services allow is ten items of 32,000 characters.
+# The largest request that the services allow has ten items of 32,000 characters each.
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 Body = Mapping[str, Any]
@@ -49,7 +49,7 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Parts:
-    """What the handlers work with. `clock` tells seconds since 1970; `stopping` cuts delays short."""
+    """What the handlers use. ``clock`` returns seconds since 1970. ``stopping`` ends delays of requests."""
 
     engine: Engine
     commits: GroupCommit
@@ -61,7 +61,7 @@ class Parts:
 
 
 def create_app(parts: Parts) -> Starlette:
-    """The application; whoever runs it starts and stops the parts."""
+    """Return the application. Its caller starts and stops the parts."""
     operations = Operations(parts)
     return Starlette(
         routes=[
@@ -72,14 +72,18 @@ def create_app(parts: Parts) -> Starlette:
             operations.route("/users", "PutUsers", operations.put_users),
             *parts.control.routes(),
         ],
-        # A form of any web page could store events otherwise.
+        # Without the guard, a form of any web page could store events.
         middleware=[Middleware(OriginGuard)],
-        exception_handlers={ServiceError: _service_error, HTTPException: _http_error, Exception: _bug},
+        exception_handlers={
+            ServiceError: _service_error,
+            HTTPException: _http_error,
+            Exception: _internal_error,
+        },
     )
 
 
 class Operations:
-    """One method per operation of the services: a body in, a body out (None: an empty one)."""
+    """The operations of the services: each takes a body and returns a body, or None for an empty one."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -137,7 +141,7 @@ async def _delay(seconds: float, stopping: asyncio.Event) -> None:
 
 
 async def _read_body(request: Request) -> Body:
-    """The JSON object in the body; an empty body is an empty object, as in rest-json."""
+    """Return the JSON object in the body. An empty body is an empty object, as in rest-json."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
@@ -155,16 +159,16 @@ async def _read_body(request: Request) -> Body:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)  # NaN and Infinity are Python's own additions to JSON
+    raise ValueError(name)  # Python reads NaN and Infinity, which are not JSON
 
 
-def _response(request: Request, status: int, answer: Body | None, code: str | None = None) -> Response:
-    """One response object, so that headers and body leave together."""
+def _response(request: Request, status: int, content: Body | None, code: str | None = None) -> Response:
+    """Return a response whose headers and body are sent together."""
     headers = {"x-amzn-RequestId": getattr(request.state, "call_id", "none")}
     if code is not None:
         headers["x-amzn-ErrorType"] = code
-    content = json.dumps(answer, separators=(",", ":")).encode() if answer is not None else b""
-    return Response(content, status, headers, media_type="application/json")
+    body = json.dumps(content, separators=(",", ":")).encode() if content is not None else b""
+    return Response(body, status, headers, media_type="application/json")
 
 
 async def _service_error(request: Request, error: Exception) -> Response:
@@ -174,15 +178,15 @@ async def _service_error(request: Request, error: Exception) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """A path or method that the router does not know."""
+    """Return the response to a path or method that the router does not know."""
     if request.url.path.startswith("/_engine"):
         return JSONResponse({"message": "There is no such control endpoint"}, 404)
     unknown = UnknownOperationError("The local engine does not offer this operation")
     return _response(request, unknown.status, {"message": unknown.message}, unknown.code)
 
 
-async def _bug(request: Request, error: Exception) -> Response:
-    """Anything unforeseen: the traceback goes to standard error, never to the client."""
+async def _internal_error(request: Request, error: Exception) -> Response:
+    """Return the response to an unexpected error. Its traceback goes to standard error, not to the client."""
     return _response(
         request, InternalError.status, {"message": "The local engine failed"}, InternalError.code
     )

@@ -1,7 +1,7 @@
-"""Checks a request body against botocore's own model of the service.
+"""Validation of a request body against botocore's own model of the service. Not for HTTP.
 
-Walks the operation's input shape: required members, types, lengths, ranges, patterns, enumerations. What the
-model does not say is in `limits`. Nothing here knows HTTP.
+It covers the operation's input shape: required members, types, lengths, ranges, patterns, enumerations.
+``requests.py`` has the limits that the model does not state.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from local.personalize.errors import InvalidInputError
 RUNTIME = "personalize-runtime"
 EVENTS = "personalize-events"
 
-# The last second of the year 9999, as far as a timestamp shape can be read back.
+# The last second of the year 9999, the last one that a datetime can hold.
 _LAST_TIMESTAMP = 253_402_300_799
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
-# Patterns of the model that take quadratic or cubic time in Python, and others for the same language.
+# Patterns of the model that take quadratic or cubic time in Python, and equivalents that take linear time.
 _LINEAR_PATTERNS = {
     r"^[\x20-\x7E]*[\x21-\x7E]+[\x20-\x7E]*$": r"^\x20*[\x21-\x7E][\x20-\x7E]*$",
     r"arn:([a-z\d-]+):personalize:.*:.*:.+": r"arn:([a-z\d-]+):personalize:[^:\n]*:[^:\n]*:.+",
@@ -47,20 +47,21 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    """The model that boto3 itself uses for `service`, from botocore's data files."""
+    """Return the model that boto3 itself uses for a service, from botocore's data files."""
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 @cache
 def operation_model(service: str, operation: str) -> OperationModel:
+    """Return the model of one operation."""
     return service_model(service).operation_model(operation)
 
 
 def check(service: str, operation: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The modelled members of `body`; nulls and unknown members are dropped, as the service does.
+    """Return the members of ``body`` that the model knows, without nulls, as the service reads them.
 
-    Raises InvalidInputError naming every member that breaks the model, in the service's own words. No value
-    is repeated in the message: most members are identifiers of people.
+    Raises InvalidInputError, which names every invalid member in the words of the service. The message
+    repeats no value, because most members are identifiers of people.
     """
     shape = cast(StructureShape, operation_model(service, operation).input_shape)
     problems = list(_structure_problems(shape, body, ""))
@@ -102,7 +103,7 @@ def _structure_problems(shape: StructureShape, value: Mapping[str, Any], path: s
 
 
 def _has_type(kind: str, value: Any) -> bool:
-    # In Python a bool is an int; in JSON it is not a number.
+    # In Python a bool is an int. In JSON it is not a number.
     return isinstance(value, _JSON_TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
@@ -123,7 +124,7 @@ def _bounds_problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
 
 
 def _text_problems(limits: Mapping[str, Any], value: str, path: str) -> Iterator[str]:
-    # Half of a surrogate pair is valid in JSON but is no text: nothing downstream could store it.
+    # Half of a surrogate pair is valid JSON but cannot be encoded in UTF-8, so it cannot be stored.
     if _LONE_SURROGATE.search(value):
         yield _problem(path, "Member must be valid Unicode")
     pattern, enum = limits.get("pattern"), limits.get("enum")
@@ -134,7 +135,7 @@ def _text_problems(limits: Mapping[str, Any], value: str, path: str) -> Iterator
 
 
 def linear_pattern(pattern: str) -> str:
-    """Return a pattern for the same language as one of the model, which takes linear time."""
+    """Return an equivalent of a pattern of the model that takes linear time."""
     return _LINEAR_PATTERNS.get(pattern, pattern)
 
 

@@ -1,7 +1,7 @@
-"""Events, items and users in SQLite: the engine's memory across restarts. The only module that knows SQL.
+"""Events, items and users in SQLite, which keeps them over restarts. The only module with SQL.
 
-What a method has returned from is on disk (write-ahead log, synchronous=FULL). One connection that no other
-program can share, used from one thread at a time; it is the caller's part to see to that.
+When a method that writes has returned, its data is on disk (write-ahead log, synchronous=FULL). There is one
+connection, and no other program can open the database. The caller uses it from one thread at a time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Call:
-    """One PutEvents call to store: `received_at` in seconds."""
+    """One PutEvents call to store. ``received_at`` is in seconds since 1970."""
 
     call_id: str
     received_at: float
@@ -61,7 +61,7 @@ class Call:
 
 @dataclass(frozen=True)
 class StoredEvent:
-    """An accepted event: the first with its id. `seq` counts them in order of arrival."""
+    """An accepted event: the first one with its id. ``seq`` is its number in order of arrival."""
 
     seq: int
     event: Event
@@ -72,7 +72,7 @@ class StoredEvent:
 
 
 class Store:
-    """Opens or creates the database at `path`. Raises StartError when it cannot be used."""
+    """The database at ``path``, created when it is missing. Raises StartError when it cannot be used."""
 
     def __init__(self, path: Path, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
@@ -83,7 +83,7 @@ class Store:
             raise StartError(_open_problem(path, error)) from error
 
     def append(self, calls: Sequence[Call]) -> list[list[StoredEvent]]:
-        """Stores all calls at once; for each, the events that were new. Only one flush to disk for all."""
+        """Store all calls with one flush to disk. Return for each call its events that were new."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -120,13 +120,13 @@ class Store:
             yield from map(_stored_event, new_rows)
 
     def events(self, after: int = 0, limit: int = -1) -> Iterator[StoredEvent]:
-        """Accepted events with a higher `seq`, in order of arrival; a negative limit means all."""
+        """Return the events with a ``seq`` above ``after``, in order of arrival. A negative limit: all."""
         query = f"SELECT seq, {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
         for row in self._connection.execute(query, (after, limit)):
             yield _stored_event(row)
 
     def put_records(self, kind: str, records: Iterable[Record]) -> None:
-        """Items or users; a later record with the same id replaces the earlier one."""
+        """Store items or users. A later record with the same id replaces the earlier one."""
         rows = [(kind, record.record_id, json.dumps(record.properties)) for record in records]
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany(
@@ -137,18 +137,20 @@ class Store:
         self._connection.execute("COMMIT")
 
     def records(self, kind: str) -> Iterator[Record]:
+        """Return the stored records of a kind, ``item`` or ``user``."""
         query = "SELECT record_id, properties FROM records WHERE kind = ? ORDER BY rowid"
         for record_id, properties in self._connection.execute(query, (kind,)):
             yield Record(record_id, json.loads(properties))
 
     def close(self) -> None:
+        """Close the database."""
         self._connection.close()
 
 
 def _open(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        # Exclusive: a second engine on the same file would give answers that ignore the first one's events.
+        # Exclusive: a second engine on the same file would not know the events of the first one.
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
         _prepare_schema(connection)
@@ -163,7 +165,7 @@ def _prepare_schema(connection: sqlite3.Connection) -> None:
     if version == 0:
         connection.executescript(_SCHEMA)
     elif version != _SCHEMA_VERSION:
-        raise sqlite3.DatabaseError("another version of the engine made it")
+        raise sqlite3.DatabaseError("another version of the engine created it")
 
 
 def _open_problem(path: Path, error: Exception) -> str:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from local.personalize.interactions import Interactions
-from local.personalize.model import MAX_ROWS_PER_USER, best, fit
-from local.personalize.recommender import Recommender, Scored
+from local.personalize.model import MAX_ROWS_PER_USER, best_indices, fit
+from local.personalize.recommender import Recommender, ScoredItem
 
 
 def two_circles() -> Interactions:
@@ -33,7 +33,7 @@ def fitted(interactions: Interactions) -> Recommender:
     return recommender
 
 
-def ids(found: list[Scored]) -> list[str]:
+def ids(found: list[ScoredItem]) -> list[str]:
     return [scored.item_id for scored in found]
 
 
@@ -149,4 +149,4 @@ def test_the_best_are_those_that_sorting_everything_would_find(
     indices = st.integers(0, max(len(scores) - 1, 0))
     excluded = data.draw(st.lists(indices, max_size=5)) if len(scores) else []
     expected = sorted(set(range(len(scores))) - set(excluded), key=lambda index: (-scores[index], index))
-    assert best(scores, np.array(excluded, dtype=np.int32), count).tolist() == expected[:count]
+    assert best_indices(scores, np.array(excluded, dtype=np.int32), count).tolist() == expected[:count]
