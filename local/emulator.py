@@ -1,4 +1,4 @@
-"""Starts MiniStack, the emulator of the AWS services, and stops it by its own handle.
+"""MiniStack, the emulator of the AWS services, in a process of its own: start and stop.
 
 with running_emulator(state_dir=folder) as emulator:
     client = boto3.client("kinesis", endpoint_url=emulator.url, ...)
@@ -27,19 +27,19 @@ from local.state import make_private, open_private
 _ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 _POLL_SECONDS = 0.05
-_TAIL = 5
+_TAIL_LINES = 5
 
-# Without proxies: a developer's HTTP_PROXY must not stand between two programs of this machine.
+# Without proxies: requests between two programs of this machine must not go to the developer's HTTP_PROXY.
 _open = build_opener(ProxyHandler({})).open
 
 
 class EmulatorError(Exception):
-    """MiniStack did not start; the sentence says why."""
+    """MiniStack did not start. The message says why."""
 
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running MiniStack. ``output`` is what it has printed."""
+    """A running MiniStack. ``output`` is the file with what it has printed."""
 
     url: str
     port: int
@@ -47,7 +47,7 @@ class Emulator:
     output: Path
 
     def stop(self, timeout_seconds: float = 15) -> int:
-        """Ask it to save its state and end, insist after a time, return its exit status."""
+        """Stop MiniStack, which saves its state, and return its exit status. After the time-out, kill it."""
         if self.process.stdin is not None:
             with suppress(OSError):
                 self.process.stdin.close()
@@ -57,7 +57,7 @@ class Emulator:
         except subprocess.TimeoutExpired:
             self.process.kill()
             status = self.process.wait()
-        # Its session is its own: whatever is left in it is a function that did not end with it.
+        # MiniStack has a process group of its own. What is left in it are functions that did not end.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         return status
@@ -67,10 +67,11 @@ class Emulator:
 def running_emulator(
     *, port: int = 0, environment: Mapping[str, str] | None = None, state_dir: Path
 ) -> Iterator[Emulator]:
-    """MiniStack on 127.0.0.1 for the length of a with statement; port 0 takes a free one.
+    """Run MiniStack on 127.0.0.1 for the length of a with statement. Port 0 takes a free port.
 
-    ``environment`` is added to the emulator's own, and so to that of every function in it. What the services
-    hold is saved in ``state_dir`` at the end and is there again at the next start. Raises EmulatorError.
+    MiniStack and every function in it get ``environment`` in addition to their own variables. At the
+    end, MiniStack saves the state of its services in ``state_dir``; the next start loads it. Raises
+    EmulatorError.
     """
     emulator = start_emulator(port=port, environment=environment, state_dir=state_dir)
     try:
@@ -86,8 +87,8 @@ def start_emulator(
     state_dir: Path,
     timeout_seconds: float = 60,
 ) -> Emulator:
-    """Start MiniStack and return when it answers. Raises EmulatorError."""
-    port = _claim(port)
+    """Start MiniStack and return when it is ready. Raises EmulatorError."""
+    port = _free_port(port)
     shutil.rmtree(_scratch(state_dir), ignore_errors=True)
     make_private(_scratch(state_dir))
     output = state_dir / "ministack.log"
@@ -99,7 +100,7 @@ def start_emulator(
             stdin=subprocess.PIPE,
             stdout=printed,
             stderr=subprocess.STDOUT,
-            # Ctrl-C at the terminal is for the starter, which stops the emulator when it is done with it.
+            # Ctrl-C at the terminal must reach only the program that started the emulator and that stops it.
             start_new_session=True,
         )
     emulator = Emulator(f"http://{HOST}:{port}", port, process, output)
@@ -126,7 +127,7 @@ def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[s
         "STATE_DIR": str(state_dir.absolute() / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(state_dir.absolute() / "s3"),
-        # MiniStack unpacks every function below the temporary folder and leaves it there.
+        # MiniStack unpacks every function into the temporary folder and does not remove it.
         "TMPDIR": str(_scratch(state_dir)),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -134,10 +135,10 @@ def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[s
     }
 
 
-def _claim(port: int) -> int:
-    """The port, or a free one for 0. EmulatorError when somebody listens there."""
+def _free_port(port: int) -> int:
+    """Return the port, or a free one for 0. Raises EmulatorError when a program listens on it."""
     with socket.socket() as probe:
-        # As servers do; otherwise a port whose last connection has just closed would look taken.
+        # Servers set this option. Without it, a port whose last connection has just closed looks taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -155,9 +156,9 @@ def _wait_until_healthy(emulator: Emulator, deadline: float) -> None:
             raise EmulatorError(f"MiniStack ended while starting: {_tail(emulator.output)}")
         with (
             suppress(URLError, ConnectionError, TimeoutError, ValueError),
-            _open(f"{emulator.url}/_ministack/health", timeout=5) as answer,
+            _open(f"{emulator.url}/_ministack/health", timeout=5) as response,
         ):
-            if "services" in json.load(answer):
+            if "services" in json.load(response):
                 return
         time.sleep(_POLL_SECONDS)
     raise EmulatorError(f"MiniStack was not ready in time: {_tail(emulator.output)}")
@@ -165,5 +166,6 @@ def _wait_until_healthy(emulator: Emulator, deadline: float) -> None:
 
 def _tail(output: Path) -> str:
     return (
-        " | ".join(output.read_text(errors="replace").split("\n")[-_TAIL:]).strip(" |") or "it said nothing"
+        " | ".join(output.read_text(errors="replace").split("\n")[-_TAIL_LINES:]).strip(" |")
+        or "it printed nothing"
     )

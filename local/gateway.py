@@ -1,7 +1,7 @@
-"""Gives the emulated API what MiniStack 1.5.33 drops when it imports one: the answers to CORS preflights and
-the gateway's own error responses. Both are in the packaged template, where API Gateway itself finds them.
+"""Patch of the emulated API: the parts of the template that MiniStack 1.5.33 drops when it imports an API.
 
-Not for AWS: there, a change beside the stack would be drift.
+These are the responses to CORS preflights and the gateway's own error responses. API Gateway itself imports
+both. Not for AWS: there, a change outside CloudFormation would be drift.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _INTEGRATION = "x-amazon-apigateway-integration"
 
 
 def patch_api(gateway: Any, api_id: str, package: Package) -> None:
-    """Put what the package's template defines into the API, and deploy that. Harmless to repeat.
+    """Add the preflights and error responses of the package's template to the API, and deploy it.
 
-    ``gateway`` is an API Gateway client of the emulator.
+    ``gateway`` is an API Gateway client of the emulator. A repetition changes nothing.
     """
     template = merge.load(package.template_path.read_text(encoding="utf-8"))
     api = template["Resources"]["RestAPI"]["Properties"]
@@ -30,7 +30,7 @@ def patch_api(gateway: Any, api_id: str, package: Package) -> None:
         _put_preflight(gateway, {"restApiId": api_id, "resourceId": ids[path]}, preflight)
     for kind, response in definition.get(_RESPONSES, {}).items():
         gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
-    # The gateway's responses are those that the API had when it was deployed.
+    # The gateway uses the responses that the API had at its last deployment.
     gateway.create_deployment(restApiId=api_id, stageName=api["StageName"])
 
 
@@ -42,8 +42,7 @@ def _preflights(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any
 
 def _put_preflight(gateway: Any, resource: dict[str, str], integration: dict[str, Any]) -> None:
     method = {**resource, "httpMethod": "OPTIONS"}
-    answer = integration["responses"]["default"]
-    headers = answer["responseParameters"]
+    headers = integration["responses"]["default"]["responseParameters"]
     gateway.put_integration(**method, type="MOCK", requestTemplates=integration["requestTemplates"])
     gateway.put_method_response(**method, statusCode="200", responseParameters=dict.fromkeys(headers, False))
     gateway.put_integration_response(**method, statusCode="200", responseParameters=headers)

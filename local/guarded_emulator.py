@@ -1,7 +1,7 @@
-"""The program that the emulator's process runs: MiniStack behind the guard. ``local.emulator`` starts it.
+"""The program in the emulator's process: MiniStack behind the guard. ``local.emulator`` starts it.
 
-MiniStack checks neither Host nor Origin, runs any code that it is given, and starts a worker of 40 MB for
-every request that finds the others busy.
+MiniStack alone would check neither Host nor Origin, run any code that a request contains, and start one more
+worker of 40 MB whenever all others are busy.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ import ministack.app
 from local.origin_guard import API_PATH, OriginGuard
 
 MAX_API_REQUESTS = 8
-"""In the emulator at a time; more of them wait for a place. Its own limit would answer 504 instead."""
+"""How many requests to deployed APIs MiniStack gets at a time. More wait; its own limit would respond 504."""
 
 
 def main() -> None:
-    # What it keeps holds the API key and every event. Its functions inherit this.
+    """Run MiniStack until SIGTERM, or until the program that started it ends."""
+    # The state holds the API key and every event. The functions inherit the umask.
     os.umask(0o077)
-    threading.Thread(target=_stop_with_starter, daemon=True).start()
+    threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
     ministack.app.app = OriginGuard(ministack.app.app, public=API_PATH, max_public_requests=MAX_API_REQUESTS)
     ministack.app.main()
 
 
-def _stop_with_starter() -> None:
-    """End with the program that started this one, as on SIGTERM, which saves the state."""
+def _stop_at_end_of_stdin() -> None:
+    """Stop, with the state saved, when the program that started this one has ended."""
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
 

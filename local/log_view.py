@@ -1,6 +1,6 @@
-"""The functions' JSON log lines as one readable line each, as they appear.
+"""A view of the functions' log: each JSON line as one readable line, as it appears.
 
-Pure but for show_log_lines(): what a line looks like is decided in to_line().
+``show_log_lines()`` polls the log groups. The other public functions are pure; ``to_line()`` has the format.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 OVERLAP_MILLISECONDS = 1000
-EXPECTED = "DeliveryIncompleteError"
+EXPECTED_ERROR = "DeliveryIncompleteError"
 ROUTES = {"Recommendations": "POST /recommendations", "History": "POST /history"}
 
 
 def to_line(logged: str) -> str | None:
-    """``200 POST /recommendations 12 ms`` for a line of chalicelib.observability; None for noise.
+    """Return ``200 POST /recommendations 12 ms`` for a line of ``chalicelib.observability``.
 
-    What is no line of ours is shown as it is: it is what somebody looks for when something broke.
+    Lines of the platform give None. Any other line is returned as it is: it may explain a failure.
     """
     try:
         entry = json.loads(logged)
@@ -69,7 +69,7 @@ def _counted(entry: Mapping[str, Any], *names: str) -> str:
 
 
 def _number(entry: Mapping[str, Any], name: str) -> float:
-    """EMF writes a metric as a number or as a list of numbers."""
+    """Return the value of a metric, which EMF writes as a number or as a list of numbers."""
     value = entry.get(name, 0)
     return float(sum(value)) if isinstance(value, list) else float(value)
 
@@ -77,11 +77,11 @@ def _number(entry: Mapping[str, Any], name: str) -> float:
 def show_log_lines(
     logs: BaseClient, groups: list[str], show: Callable[[str], None], stop: threading.Event
 ) -> None:
-    """Show what the log groups get from now on, oldest first, until ``stop`` is set."""
+    """Show the new lines of the log groups, oldest first, until ``stop`` is set."""
     started = int(time.time() * 1000)
     since = dict.fromkeys(groups, started)
-    # Every look goes back a little, for lines that were written late, and so meets lines shown before. They
-    # are known by time and text, and how often: the emulator gives them no eventId.
+    # Every poll goes back a little, for lines that were written late. So it also finds lines that were shown.
+    # It recognises them by time, text and number of occurrences: the emulator gives them no eventId.
     shown: Counter[tuple[int, str]] = Counter()
     while not stop.wait(POLL_SECONDS):
         lines = [line for group in groups for line in _lines(logs, group, since) if line[0] >= started]
@@ -92,7 +92,7 @@ def show_log_lines(
                 known[line] -= 1
             else:
                 fresh.append(line)
-        # By time only: lines of one moment, such as a traceback's, stay in the order they were written.
+        # Sorted by time only: lines of the same moment, such as a traceback's, stay in the written order.
         for at, text in without_expected_tracebacks(sorted(fresh, key=lambda line: line[0])):
             readable = to_line(text)
             if readable is not None:
@@ -101,16 +101,17 @@ def show_log_lines(
 
 
 def without_expected_tracebacks(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The lines less the tracebacks of DeliveryIncompleteError: the delivery's own line has said it all.
+    """Return the lines without the tracebacks of ``DeliveryIncompleteError``.
 
-    The emulator writes a traceback line by line; its last line is the first that is not indented.
+    The delivery's own line has the reasons already. The emulator writes a traceback line by line. The
+    last line of a traceback is the first one that is not indented.
     """
     traceback: list[tuple[int, str]] = []
     for at, text in lines:
         if traceback or "Traceback (most recent call last)" in text:
             traceback.append((at, text))
             if len(traceback) > 1 and not text.startswith(" "):
-                if EXPECTED not in text:
+                if EXPECTED_ERROR not in text:
                     yield from traceback
                 traceback = []
         else:
@@ -119,7 +120,7 @@ def without_expected_tracebacks(lines: Sequence[tuple[int, str]]) -> Iterator[tu
 
 
 def _lines(logs: Any, group: str, since: dict[str, int]) -> Iterator[tuple[int, str]]:
-    """Time and text of the lines of one group; moves ``since`` to the latest, so that each look is short."""
+    """Return time and text of the lines of one group. Sets ``since`` to the latest: polls stay short."""
     try:
         pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=group, startTime=since[group] - OVERLAP_MILLISECONDS
@@ -128,5 +129,5 @@ def _lines(logs: Any, group: str, since: dict[str, int]) -> Iterator[tuple[int, 
             since[group] = max(since[group], event["timestamp"])
             yield event["timestamp"], event["message"]
     except (ClientError, BotoCoreError):
-        # The group appears with the function's first line, and the emulator may be stopping: look again.
+        # The group appears with the function's first line, and the emulator may be stopping: poll again.
         return

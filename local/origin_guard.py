@@ -1,14 +1,15 @@
-"""Keeps web pages out of the servers of ``make run``: an ASGI application in front of another one.
+"""A guard against web pages for the servers of ``make run``: an ASGI application in front of another one.
 
-A server on 127.0.0.1 is open to every page that the developer's browser shows. The emulator runs any code
-that it is given, so a page that reaches it runs code as the developer. The guard refuses what a page sends:
+Every page in the developer's browser can reach a server on 127.0.0.1. The emulator runs any code that a
+request contains, so a page could run code as the developer. The guard refuses the requests of pages, which
+have:
 
-- a ``Host`` that is not 127.0.0.1 or localhost with the server's own port: a name that an attacker let point
-  here (DNS rebinding);
-- an ``Origin``, or a ``Sec-Fetch-Site`` that says that another page made the request.
+- a ``Host`` that is not 127.0.0.1 or localhost with the server's own port: an attacker can let another name
+  resolve to 127.0.0.1 (DNS rebinding);
+- an ``Origin``, or a ``Sec-Fetch-Site`` that names another page as the source.
 
-Programs (curl, the AWS SDKs) send neither header. The deployed API is what pages are meant to call: its paths
-may be opened with ``public``, and CORS and the API key decide there.
+Programs (curl, the AWS SDKs) send neither header. Pages are meant to call the deployed API only: ``public``
+opens its paths, where CORS and the API key decide.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 HOST_NAMES = ("127.0.0.1", "localhost")
 _HTTP_PORT = 80
 _SAME_PAGE = (b"none", b"same-origin")
-"""Values of Sec-Fetch-Site for an address that the user typed, and for a page of this very server."""
+"""Values of Sec-Fetch-Site for an address that the user typed, and for a page of this server itself."""
 
 API_PATH = re.compile(r"/_aws/execute-api/[^/]+/.+")
-"""Paths of the emulator that it hands to a deployed API: ``/_aws/execute-api/API/STAGE/...``. It takes
-shorter ones for calls of AWS services."""
+"""Paths that the emulator sends to a deployed API: ``/_aws/execute-api/API/STAGE/...``. A shorter path is a
+call to an AWS service for the emulator."""
 
 
 class OriginGuard:
-    """Refuses requests of web pages with 403 and hands all others to ``app``.
+    """An ASGI application that refuses requests of web pages with 403 and passes all others to ``app``.
 
-    ``public`` matches the paths that pages may call. ``max_public_requests`` bounds how many of those are in
-    ``app`` at a time; the others wait here. None: no bound.
+    ``public`` matches the paths that pages may call. At most ``max_public_requests`` of those requests are in
+    ``app`` at a time, and the others wait. None: no limit.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class OriginGuard:
         self._app = app
         self._public = public
         self._max_public_requests = max_public_requests
-        self._places: asyncio.Semaphore | None = None
+        self._semaphore: asyncio.Semaphore | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -62,29 +63,29 @@ class OriginGuard:
         if problem is not None:
             await _refuse(scope, receive, send, problem)
         elif public and self._max_public_requests is not None:
-            # Made here: a semaphore belongs to the event loop that first waits for it.
-            self._places = self._places or asyncio.Semaphore(self._max_public_requests)
-            async with self._places:
+            # Created here: a semaphore belongs to the event loop that first waits for it.
+            self._semaphore = self._semaphore or asyncio.Semaphore(self._max_public_requests)
+            async with self._semaphore:
                 await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
 def is_below(path: str, pattern: re.Pattern[str]) -> bool:
-    """Whether a decoded path matches and means what it says.
+    """Return whether a decoded path matches ``pattern`` and is in its normal form.
 
-    A path with ``..``, ``//``, ``%`` or a backslash may lead elsewhere once somebody normalises it, so it
-    matches nothing.
+    A path with ``..``, ``//``, ``%`` or a backslash is another path when a program normalises it. So it
+    matches no pattern.
     """
     plain = posixpath.normpath(path) == path.removesuffix("/") and not any(mark in path for mark in "%\\\0")
     return plain and pattern.fullmatch(path) is not None
 
 
 def refusal(scope: Mapping[str, Any], *, public: bool) -> str | None:
-    """Return the sentence that refuses a request, or None for one that may pass.
+    """Return the sentence that refuses a request, or None for a request that may pass.
 
-    ``scope`` is that of ASGI (asgi.readthedocs.io/en/latest/specs/www.html). Headers are compared as bytes:
-    what is not plain ASCII is refused.
+    ``scope`` is ASGI's (asgi.readthedocs.io/en/latest/specs/www.html). Headers are compared as bytes, so a
+    header with other characters than ASCII is refused.
     """
     port = scope["server"][1]
     if not _is_own_host(_values(scope, b"host"), port):
@@ -103,7 +104,7 @@ def refusal(scope: Mapping[str, Any], *, public: bool) -> str | None:
 
 def _is_own_host(values: list[bytes], port: int) -> bool:
     own = {f"{name}:{port}".encode() for name in HOST_NAMES}
-    if port == _HTTP_PORT:  # clients leave this one out
+    if port == _HTTP_PORT:  # clients leave out the default port
         own |= {name.encode() for name in HOST_NAMES}
     return len(values) == 1 and values[0].lower() in own
 
@@ -115,10 +116,10 @@ def _values(scope: Mapping[str, Any], name: bytes) -> list[bytes]:
 async def _refuse(scope: Scope, receive: Receive, send: Send, problem: str) -> None:
     if scope["type"] == "websocket":
         await receive()
-        # Closed before it is accepted: the server answers the handshake with 403.
+        # Closed before it is accepted: the server's response to the handshake is 403.
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
         return
-    # Read and forgotten: a response before the end of the request may reach the client as a reset.
+    # Read the whole request first: after an early response, the client may see a reset connection instead.
     while (await receive()).get("more_body"):
         pass
     body = problem.encode() + b"\n"

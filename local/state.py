@@ -1,12 +1,12 @@
-"""Where ``make run`` keeps what it remembers: a folder of the user's, outside the project, closed to others.
+"""The folder where ``make run`` keeps its state: outside the project, and for its owner only.
 
-Outside, because ``chalice local`` watches every file below the project and restarts at each change. Python's
-bytecode goes there too, for the same reason.
+It is outside because ``chalice local`` watches every file below the project and restarts at each change.
+Python's bytecode is kept there too, for the same reason.
 
     python -m local.state                   print the folder
-    python -m local.state divert-bytecode   let this Python keep its bytecode there
+    python -m local.state divert-bytecode   make this Python keep its bytecode there
 
-The Makefile runs both, the second with the Python of .venv. Needs the standard library only.
+The Makefile runs both, the second with the Python of .venv. The module needs the standard library only.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _BYTECODE = "bytecode"
 
 
 class StateError(Exception):
-    """The folder cannot be used; the sentence says what to do."""
+    """The folder cannot be used. The message says what to do."""
 
 
 def home(environ: Mapping[str, str] = os.environ, project: Path = PROJECT) -> Path:
     """Return the folder of one checkout: ``$XDG_STATE_HOME/personalize-api/HASH``.
 
-    HASH is made of the project's path, so that two checkouts never share a database. A relative
+    HASH is computed from the project's path, so that two checkouts never share a database. A relative
     XDG_STATE_HOME is ignored (specifications.freedesktop.org/basedir-spec).
     """
     configured = Path(environ.get("XDG_STATE_HOME", ""))
@@ -41,9 +41,9 @@ def home(environ: Mapping[str, str] = os.environ, project: Path = PROJECT) -> Pa
 
 
 def open_home(folder: Path) -> None:
-    """Make the folder, or close an existing one to other users (0700). StateError says why it cannot be used.
+    """Create the folder, or close an existing one to other users (0700). Raises StateError.
 
-    A folder that holds something else is left alone: its owner may need others to read it.
+    A folder with other files is refused and left as it is: other users may need to read it.
     """
     try:
         make_private(folder)
@@ -61,27 +61,27 @@ def open_home(folder: Path) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for its owner only (0700)."""
+    """Create a folder, and the missing folders above it, for its owner only (0700)."""
     for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
-        folder.mkdir()  # raises what the system says of a file in its place
+        folder.mkdir()  # raises the system's error for a file with this name
 
 
 def open_private(path: Path, mode: str) -> IO[Any]:
-    """Open a file as ``open`` does; one that is new can be read by its owner only (0600)."""
+    """Open a file as ``open`` does. A new file can be read by its owner only (0600)."""
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def lock_file(folder: Path) -> Path:
-    """Return the file whose lock says that a stack uses the folder."""
+    """Return the file that a stack locks while it uses the folder."""
     return folder / _LOCK
 
 
 def divert_bytecode(site_packages: Path, bytecode: Path) -> None:
     """Write the .pth file that makes a Python keep its bytecode in ``bytecode``.
 
-    A setting of the environment (PYTHONPYCACHEPREFIX) goes before it.
+    The environment variable PYTHONPYCACHEPREFIX has priority.
     """
     make_private(bytecode)
     line = f"import sys; sys.pycache_prefix = sys.pycache_prefix or {str(bytecode)!r}\n"
@@ -89,6 +89,7 @@ def divert_bytecode(site_packages: Path, bytecode: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    """Print the folder, or divert the bytecode, and return the exit status."""
     if arguments == ["divert-bytecode"]:
         divert_bytecode(Path(sysconfig.get_path("purelib")), home() / _BYTECODE)
     else:

@@ -1,4 +1,7 @@
-"""A small catalogue of public-domain books in Personalize's import format; see README.md beside this file."""
+"""A small catalogue of public-domain books in Personalize's import format. README.md describes the files.
+
+It is sample data for ``make run``. It is not packaged, and the API does not depend on it.
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Makes interactions.csv and users.csv from items.csv and a model of readers' tastes.
+"""Generator of interactions.csv and users.csv, from items.csv and a model of readers' tastes.
 
     python -m local.catalogue.generate
 
 The same items give the same files, byte for byte. The model:
 
-- A reader likes one to three genres, the first of them twice as much as the second, and that twice as much as
-  the third. Every genre is the first love of equally many readers.
-- A book's appeal within its genre falls with its rank (Zipf's law, damped); ranks are drawn once for all.
-- One choice in ten has nothing to do with taste: anything that is popular.
-- A reader chooses 6 to 22 books, one every few days. Each is viewed; half of them are read a few days later;
-  of those, some are rated. These are the event types: view, read, rate.
+- A reader likes one to three genres, each of them twice as much as the next one. Every genre is the favourite
+  of equally many readers.
+- A book's appeal within its genre falls with its rank (Zipf's law, damped). All readers share the ranks.
+- One choice in ten does not depend on the reader's taste, only on the appeal of the books.
+- A reader chooses 6 to 22 books, one every few days. The reader views each of them and reads half of them a
+  few days later. Some of the books that were read are rated. The event types are view, read and rate.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ from local.catalogue import FOLDER
 
 SEED = 1928
 READERS = 252
-FIRST_DAY = 1_735_689_600  # 2025-01-01T00:00:00Z
-LAST_FIRST_DAY = 240
-DAY = 86_400
+FIRST_DAY = 1_735_689_600  # in seconds: 2025-01-01T00:00:00Z
+FIRST_VIEW_WITHIN_DAYS = 240
+DAY_SECONDS = 86_400
 
 NUMBER_OF_TASTES = (0.4, 0.4, 0.2)
 TASTE_WEIGHTS = (4.0, 2.0, 1.0)
-SHARE_OF_CHANCE = 0.1
+SHARE_WITHOUT_TASTE = 0.1
 ZIPF_EXPONENT = 0.7
-FEWEST_BOOKS, MOST_BOOKS = 6, 22
+MIN_BOOKS, MAX_BOOKS = 6, 22
 SHARE_READ, SHARE_RATED = 0.5, 0.4
 
-# Only Random.random() is promised to give the same numbers in every version of Python.
+# Python promises only for Random.random() that every version draws the same numbers.
 Draw = Callable[[], float]
 Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
 class Book:
+    """A book, its genres with the main one first, and its appeal."""
+
     item_id: str
     genres: tuple[str, ...]
     appeal: float
@@ -53,7 +55,7 @@ class Book:
 
 @dataclass(frozen=True)
 class Reader:
-    """Genres, most liked first."""
+    """A reader. The genre that the reader likes most is the first of ``tastes``."""
 
     user_id: str
     tastes: tuple[str, ...]
@@ -61,6 +63,8 @@ class Reader:
 
 @dataclass(frozen=True, order=True)
 class Interaction:
+    """One row of interactions.csv. ``timestamp`` is in seconds."""
+
     timestamp: int
     user_id: str
     item_id: str
@@ -68,12 +72,12 @@ class Interaction:
 
 
 def read_books(items: Path, draw: Draw) -> list[Book]:
-    """The books with their appeal. Of a book's genres the first is its home; it fits in the others too."""
+    """Return the books with their appeal."""
     with items.open(encoding="utf-8", newline="") as file:
         rows = [(row["ITEM_ID"], tuple(row["GENRES"].split("|"))) for row in csv.DictReader(file)]
     ranks = {item_id: rank for rank, (item_id, _) in enumerate(sorted(rows, key=lambda _: draw()))}
-    # Ranks run over all books, a twelfth of which are of one genre; the damping keeps the last ones in sight.
-    # Rounded, because the last digit of a power may differ from one machine to the next.
+    # A rank among all books is about twelve times the rank within a genre. The damping (+ 2) keeps the appeal
+    # of the last ranks well above zero. Rounded: the last digit of a power may differ between machines.
     return [
         Book(item_id, genres, round((ranks[item_id] / 12 + 2) ** -ZIPF_EXPONENT, 6))
         for item_id, genres in rows
@@ -81,7 +85,7 @@ def read_books(items: Path, draw: Draw) -> list[Book]:
 
 
 def make_readers(genres: Sequence[str], draw: Draw) -> list[Reader]:
-    """Readers whose first tastes go round all genres."""
+    """Return the readers. Their favourite genres take turns."""
     readers = []
     for number in range(READERS):
         tastes = [genres[number % len(genres)]]
@@ -93,33 +97,33 @@ def make_readers(genres: Sequence[str], draw: Draw) -> list[Reader]:
 
 
 def make_interactions(readers: Sequence[Reader], books: Sequence[Book], draw: Draw) -> list[Interaction]:
-    """In order of time."""
-    return sorted(interaction for reader in readers for interaction in _life_of(reader, books, draw))
+    """Return the interactions of all readers, in order of time."""
+    return sorted(interaction for reader in readers for interaction in _interactions_of(reader, books, draw))
 
 
-def _life_of(reader: Reader, books: Sequence[Book], draw: Draw) -> Iterator[Interaction]:
-    at = FIRST_DAY + int(draw() * LAST_FIRST_DAY * DAY)
+def _interactions_of(reader: Reader, books: Sequence[Book], draw: Draw) -> Iterator[Interaction]:
+    at = FIRST_DAY + int(draw() * FIRST_VIEW_WITHIN_DAYS * DAY_SECONDS)
     chosen: set[str] = set()
-    number_of_books = FEWEST_BOOKS + int(draw() ** 2 * (MOST_BOOKS - FEWEST_BOOKS + 1))
+    number_of_books = MIN_BOOKS + int(draw() ** 2 * (MAX_BOOKS - MIN_BOOKS + 1))
     while len(chosen) < number_of_books:
-        at += int((0.2 + 5 * draw()) * DAY)
+        at += int((0.2 + 5 * draw()) * DAY_SECONDS)
         book = _choose(reader, books, draw)
         if book.item_id in chosen:
             continue
         chosen.add(book.item_id)
         yield Interaction(at, reader.user_id, book.item_id, "view")
         if draw() < SHARE_READ:
-            finished = at + int((0.5 + 4 * draw()) * DAY)
+            finished = at + int((0.5 + 4 * draw()) * DAY_SECONDS)
             yield Interaction(finished, reader.user_id, book.item_id, "read")
             if draw() < SHARE_RATED:
                 yield Interaction(finished + 60 + int(600 * draw()), reader.user_id, book.item_id, "rate")
 
 
 def _choose(reader: Reader, books: Sequence[Book], draw: Draw) -> Book:
-    if draw() >= SHARE_OF_CHANCE:
+    if draw() >= SHARE_WITHOUT_TASTE:
         taste = _pick(reader.tastes, TASTE_WEIGHTS[: len(reader.tastes)], draw)
         books = [book for book in books if taste in book.genres]
-        # A book that belongs elsewhere and only fits here too is half as likely to be found.
+        # A book whose main genre is another one is half as likely to be chosen.
         weights = [book.appeal if book.genres[0] == taste else book.appeal / 2 for book in books]
     else:
         weights = [book.appeal for book in books]
@@ -132,6 +136,7 @@ def _pick(choices: Sequence[Choice], weights: Sequence[float], draw: Draw) -> Ch
 
 
 def as_csv(header: Sequence[str], rows: Iterator[Sequence[object]]) -> str:
+    """Return the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -140,8 +145,8 @@ def as_csv(header: Sequence[str], rows: Iterator[Sequence[object]]) -> str:
 
 
 def generate(items: Path) -> dict[str, str]:
-    """File names and contents."""
-    draw = Random(SEED).random  # noqa: S311 - repeatable is what it has to be
+    """Return the content of the generated files by their names."""
+    draw = Random(SEED).random  # noqa: S311 - it must be repeatable
     books = read_books(items, draw)
     readers = make_readers(sorted({book.genres[0] for book in books}), draw)
     interactions = make_interactions(readers, books, draw)
