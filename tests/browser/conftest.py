@@ -1,4 +1,4 @@
-"""A real headless Chromium, and pages of other origins for it to show."""
+"""A real headless Chromium, and a server for pages of other origins."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ATTACKER = "attacker.example"
-"""A name that leads to this machine, as one does after DNS rebinding."""
+"""A name that resolves to 127.0.0.1, as after DNS rebinding."""
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """Stopped with the module: while it runs, no other test of the process can have an event loop."""
+    """The browser stops with the module: while it runs, no other test of the process can use asyncio."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         sentence = "No Chromium is on the PATH. Install one: apt-get install chromium (or google-chrome)."
@@ -40,7 +40,7 @@ def page(browser):
 
 @pytest.fixture
 def other_origin():
-    """``other_origin(html)`` serves a page and returns the port that it is at, under every name."""
+    """``other_origin(html)`` serves a page and returns its port. The page has every name as its host."""
     pages = {}
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Web pages that attack the local stack from a real browser, and one that calls the API as it may."""
+"""Web pages in a real browser that attack the local stack, and a page that may call the API."""
 
 import base64
 import io
@@ -13,7 +13,7 @@ OTHER_PAGES = ("127.0.0.1", "localhost", ATTACKER)
 
 
 def new_function(name):
-    """The body of Lambda's CreateFunction: any code, as the developer."""
+    """Return the body of a CreateFunction call to Lambda, which would run any code as the developer."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", "def handler(event, context): return {}")
@@ -29,7 +29,7 @@ def new_function(name):
 
 
 def new_event(event_id):
-    """The body of PutEvents, for the engine."""
+    """Return the body of a PutEvents call to the engine."""
     return json.dumps(
         {
             "trackingId": "10ca1e7e-0000-4000-8000-000000000001",
@@ -40,7 +40,7 @@ def new_event(event_id):
 
 
 def form(url, body, attributes=""):
-    """A form that posts JSON as text/plain and submits itself: its one '=' is inside a member's value."""
+    """Return a form that posts JSON as text/plain and submits itself. Its one '=' is inside a value."""
     name = body[:-1].replace("&", "&amp;").replace('"', "&quot;") + ", &quot;ignored&quot;:&quot;"
     return (
         f'<form method="post" enctype="text/plain" action="{url}" {attributes}>'
@@ -83,20 +83,20 @@ def test_a_form_cannot_create_a_function(stack, page, other_origin, target):
     inside = '<iframe name="inside"></iframe>' if target == "frame" else ""
     attributes = 'target="inside"' if target == "frame" else ""
     html = inside + form(url, new_function(f"by-form-{target}"), attributes)
-    with page.expect_response(url) as answered:
+    with page.expect_response(url) as received:
         page.goto(f"http://{ATTACKER}:{other_origin(html)}/")
-    assert answered.value.status == 403
+    assert received.value.status == 403
     assert f"by-form-{target}" not in functions(stack)
 
 
-def test_a_sandboxed_frame_whose_origin_is_null_cannot_either(stack, page, other_origin):
+def test_a_sandboxed_frame_with_the_origin_null_cannot_create_a_function(stack, page, other_origin):
     url = f"{stack.stack.awsEndpointUrl}/2015-03-31/functions"
     inner = form(url, new_function("by-null")).replace("&", "&amp;").replace("'", "&#39;")
     html = f"<iframe sandbox=\"allow-scripts allow-forms\" srcdoc='{inner}'></iframe>"
-    with page.expect_response(url) as answered:
+    with page.expect_response(url) as received:
         page.goto(f"http://{ATTACKER}:{other_origin(html)}/")
-    assert answered.value.request.headers["origin"] == "null"
-    assert answered.value.status == 403
+    assert received.value.request.headers["origin"] == "null"
+    assert received.value.status == 403
     assert "by-null" not in functions(stack)
 
 
@@ -109,12 +109,12 @@ def test_a_page_cannot_read_the_api_keys(stack, page, other_origin, name):
 
 def test_an_image_cannot_call_a_service(stack, page, other_origin):
     url = f"{stack.stack.awsEndpointUrl}/apikeys?includeValues=true"
-    with page.expect_response(url) as answered:
+    with page.expect_response(url) as received:
         page.goto(f"http://{ATTACKER}:{other_origin(f'<img src={url!r}>')}/")
-    assert answered.value.status == 403
+    assert received.value.status == 403
 
 
-def test_a_name_that_leads_here_is_refused(stack, page):
+def test_another_name_of_this_machine_is_refused(stack, page):
     port = stack.stack.awsEndpointUrl.rsplit(":", 1)[1]
     for path in ("/apikeys?includeValues=true", stack.stack.apiUrl.split(port, 1)[1] + "/recommendations"):
         assert page.goto(f"http://{ATTACKER}:{port}{path}").status == 403
@@ -134,9 +134,9 @@ def test_a_page_cannot_put_events_into_the_engine(stack, page, other_origin):
     url = f"{stack.stack.personalizeUrl}/events"
     page.goto(f"http://localhost:{other_origin('')}/")
     page.evaluate(FETCH, [url, {"method": "POST", "mode": "no-cors", "body": new_event("by-fetch")}])
-    with page.expect_response(url) as answered:
+    with page.expect_response(url) as received:
         page.goto(f"http://{ATTACKER}:{other_origin(form(url, new_event('by-form')))}/")
-    assert answered.value.status == 403
+    assert received.value.status == 403
     assert stored_by_attacks(stack) == []
 
 
@@ -147,10 +147,10 @@ def test_a_page_of_another_origin_may_call_the_api(stack, page, other_origin):
         "headers": {"x-api-key": stack.stack.apiKey, "content-type": "application/json"},
         "body": json.dumps({"userId": "ann", "numResults": 3}),
     }
-    answer = page.evaluate(FETCH, [f"{stack.stack.apiUrl}/recommendations", options])
-    assert (answer["type"], answer["status"]) == ("cors", 200)
-    assert len(json.loads(answer["text"])["itemList"]) == 3
+    response = page.evaluate(FETCH, [f"{stack.stack.apiUrl}/recommendations", options])
+    assert (response["type"], response["status"]) == ("cors", 200)
+    assert len(json.loads(response["text"])["itemList"]) == 3
 
 
-def test_the_counters_can_be_looked_at_in_the_address_bar(stack, page):
+def test_the_counters_can_be_opened_in_the_address_bar(stack, page):
     assert page.goto(stack.stack.consoleUrl).status == 200

@@ -1,4 +1,4 @@
-"""`chalice local` beside `make run`, in a clean clone, as a developer uses the two all day."""
+"""``chalice local`` beside ``make run``, in a clean clone, as a developer uses both."""
 
 import json
 import os
@@ -22,7 +22,7 @@ REQUESTS = 100
 
 
 class Program:
-    """A started command with what it has printed so far."""
+    """A started command and what it has printed so far."""
 
     def __init__(self, command, folder, environment):
         self.lines = []
@@ -44,12 +44,12 @@ class Program:
         return "".join(self.lines)
 
     def says(self, words):
-        """How often it has printed ``words``; it must be running still."""
+        """Return how often the program has printed ``words``. It must still run."""
         assert self.process.poll() is None, self.text
         return self.text.count(words)
 
     def stop(self):
-        # make and chalice start programs of their own, which a signal to the first alone would leave running.
+        # make and chalice start programs of their own. A signal to the first alone would leave them running.
         os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(60)
         self._reader.join(10)
@@ -75,7 +75,7 @@ def free_ports(count):
 
 @pytest.fixture
 def environment(tmp_path):
-    """That of a developer who has set nothing: bytecode is written where Python is told to write it."""
+    """The environment of a developer who has set nothing, so that Python writes bytecode."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -86,7 +86,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def clone(tmp_path, environment):
-    """The files of version control, and a .venv as the Makefile makes it but for what pip would load."""
+    """The files of version control, and a .venv as the Makefile makes it, without downloads by pip."""
     folder = tmp_path / "clone"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -112,7 +112,7 @@ def clone(tmp_path, environment):
     return folder
 
 
-def test_requests_are_answered_without_a_restart_and_a_change_of_the_code_makes_one(
+def test_requests_cause_no_restart_and_a_change_of_the_code_causes_one(
     clone, environment, tmp_path, eventually
 ):
     port, engine_port, local_port = free_ports(3)
@@ -129,21 +129,21 @@ def test_requests_are_answered_without_a_restart_and_a_change_of_the_code_makes_
             def post(route, body):
                 return calls.post(f"http://127.0.0.1:{local_port}/{route}", body, key=None)[0]
 
-            def ask(number):
+            def send_requests(number):
                 session = f"s{number}"
                 event = {"SessionId": session, "EventType": "read", "Event": {"itemId": "emma"}}
                 assert post("history", event) == 202
                 assert post("recommendations", {"userId": session}) == 200
 
             for number in range(REQUESTS // 2):
-                ask(number)
+                send_requests(number)
             eventually(lambda: sum(int(n) for n in _delivered(stack)) >= REQUESTS // 2, 60)
             assert server.says("Serving on") == 1
 
             os.utime(clone / "app.py")
             eventually(lambda: server.says("Serving on") == 2, 30)
             for number in range(REQUESTS // 2):
-                ask(number)
+                send_requests(number)
             assert server.says("Serving on") == 2
         coordinates = json.loads((clone / ".local" / "stack.json").read_text())
         assert coordinates["apiUrl"].startswith(f"http://127.0.0.1:{port}/")
@@ -152,7 +152,7 @@ def test_requests_are_answered_without_a_restart_and_a_change_of_the_code_makes_
     assert [*(tmp_path / "state").rglob("app.cpython-*.pyc")] != []
 
 
-def test_make_clean_removes_what_was_kept_outside(clone, environment, tmp_path):
+def test_make_clean_removes_the_state_outside_the_project(clone, environment, tmp_path):
     assert [*(tmp_path / "state" / "personalize-api").iterdir()]
     subprocess.run(
         ["make", "clean", f"PYTHON={sys.executable}"],
@@ -163,7 +163,7 @@ def test_make_clean_removes_what_was_kept_outside(clone, environment, tmp_path):
 
 
 def _delivered(stack):
-    """The number of events of each delivery that the stack has shown."""
+    """Yield the number of events of each delivery that the stack has shown."""
     for line in stack.lines:
         words = line.split()
         if "delivery" in words and "delivered" in words:

@@ -1,4 +1,4 @@
-"""The engine as boto3 sees it: a program of its own, spoken to over HTTP on this machine."""
+"""The engine as boto3 sees it: a program of its own that serves HTTP on this machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def client(service: str, engine: EngineProcess) -> Any:
 
 
 class Caller:
-    """Both clients, and the calls of this file in short."""
+    """Both clients, and short forms of the calls in this file."""
 
     def __init__(self, engine: EngineProcess) -> None:
         self.engine = engine
@@ -67,8 +67,8 @@ class Caller:
         )
 
     def recommend(self, **arguments: Any) -> list[str]:
-        answer = self.runtime.get_recommendations(campaignArn=CAMPAIGN_ARN, **arguments)
-        return [item["itemId"] for item in answer["itemList"]]
+        response = self.runtime.get_recommendations(campaignArn=CAMPAIGN_ARN, **arguments)
+        return [item["itemId"] for item in response["itemList"]]
 
     def stats(self) -> dict[str, Any]:
         return self.engine.control("GET", "/_engine/stats")
@@ -92,7 +92,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 
 @pytest.fixture
 def caller(shared: Caller) -> Iterator[Caller]:
-    """One engine for the file; whoever switches faults on finds them off again in the next test."""
+    """One engine for all tests of the file. Faults are switched off after each test."""
     yield shared
     shared.engine.control("DELETE", "/_engine/faults")
 
@@ -105,8 +105,8 @@ def session() -> str:
 def error_of(call: Callable[[], Any]) -> tuple[str, int]:
     with pytest.raises(ClientError) as raised:
         call()
-    answer = raised.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
+    response = raised.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -131,18 +131,18 @@ def raw(
 
 
 def test_a_recommendation_has_the_shape_of_the_service(caller: Caller) -> None:
-    answer = caller.runtime.get_recommendations(campaignArn=CAMPAIGN_ARN, userId="reader-001")
-    assert len(answer["itemList"]) == 25
-    scores = [item["score"] for item in answer["itemList"]]
+    response = caller.runtime.get_recommendations(campaignArn=CAMPAIGN_ARN, userId="reader-001")
+    assert len(response["itemList"]) == 25
+    scores = [item["score"] for item in response["itemList"]]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score < 1 for score in scores)
-    assert 0 < len(answer["recommendationId"]) <= 40
-    assert answer["ResponseMetadata"]["RequestId"]
-    assert answer["ResponseMetadata"]["RetryAttempts"] == 0
+    assert 0 < len(response["recommendationId"]) <= 40
+    assert response["ResponseMetadata"]["RequestId"]
+    assert response["ResponseMetadata"]["RetryAttempts"] == 0
 
 
-def test_every_argument_of_the_service_is_understood(caller: Caller) -> None:
-    answer = caller.runtime.get_recommendations(
+def test_every_argument_of_the_service_is_accepted(caller: Caller) -> None:
+    response = caller.runtime.get_recommendations(
         campaignArn=CAMPAIGN_ARN,
         userId="reader-001",
         itemId="moby-dick",
@@ -150,9 +150,9 @@ def test_every_argument_of_the_service_is_understood(caller: Caller) -> None:
         context={f"KEY{number}": "value" for number in range(150)},
         metadataColumns={"ITEMS": ["TITLE", "year"]},
     )
-    assert len(answer["itemList"]) == 3
+    assert len(response["itemList"]) == 3
     books = read_folder(FOLDER).items
-    for item in answer["itemList"]:
+    for item in response["itemList"]:
         assert item["metadata"] == {
             "TITLE": books[item["itemId"]]["TITLE"],
             "year": books[item["itemId"]]["YEAR"],
@@ -160,17 +160,17 @@ def test_every_argument_of_the_service_is_understood(caller: Caller) -> None:
 
 
 def test_numbers_of_results_reach_to_the_limits_of_the_service(caller: Caller) -> None:
-    assert len(caller.recommend(userId="stranger", numResults=500)) == len(read_folder(FOLDER).items)
+    assert len(caller.recommend(userId="unknown", numResults=500)) == len(read_folder(FOLDER).items)
     columns = {"metadataColumns": {"ITEMS": ["TITLE"]}}
-    assert len(caller.recommend(userId="stranger", numResults=50, **columns)) == 50
+    assert len(caller.recommend(userId="unknown", numResults=50, **columns)) == 50
     invalid = ("InvalidInputException", 400)
-    assert error_of(lambda: caller.recommend(userId="stranger", numResults=501)) == invalid
-    assert error_of(lambda: caller.recommend(userId="stranger", numResults=51, **columns)) == invalid
+    assert error_of(lambda: caller.recommend(userId="unknown", numResults=501)) == invalid
+    assert error_of(lambda: caller.recommend(userId="unknown", numResults=51, **columns)) == invalid
     assert error_of(lambda: caller.recommend(userId="u", metadataColumns={"ITEMS": ["PRICE"]})) == invalid
     assert error_of(caller.recommend) == invalid
 
 
-def test_what_is_not_here_is_not_found(caller: Caller) -> None:
+def test_unknown_resources_are_not_found(caller: Caller) -> None:
     other = CAMPAIGN_ARN.replace("local", "other")
     with pytest.raises(caller.runtime.exceptions.ResourceNotFoundException) as raised:
         caller.runtime.get_recommendations(campaignArn=other, userId="u")
@@ -187,7 +187,7 @@ def test_nothing_a_user_already_had_is_recommended_again(caller: Caller) -> None
     assert not had & set(caller.recommend(userId="reader-001", numResults=500))
 
 
-def test_three_events_change_the_next_answer(caller: Caller, session: str) -> None:
+def test_three_events_change_the_next_recommendations(caller: Caller, session: str) -> None:
     user = f"user-of-{session}"
     before = caller.recommend(userId=user, numResults=10)
     poems = ("leaves-of-grass", "the-waste-land", "a-shropshire-lad")
@@ -207,7 +207,7 @@ def test_events_are_learnt_from_within_a_second(caller: Caller, session: str) ->
     assert caller.stats()["modelRefits"] > before["modelRefits"]
 
 
-def test_a_session_is_served_anonymously_and_joins_the_user_who_signs_in(
+def test_an_anonymous_session_gets_recommendations_and_joins_the_user_who_signs_in(
     caller: Caller, session: str
 ) -> None:
     user = f"user-of-{session}"
@@ -221,7 +221,7 @@ def test_a_session_is_served_anonymously_and_joins_the_user_who_signs_in(
     assert not {"dracula", "carmilla", "the-king-in-yellow"} & set(signed_in)
 
 
-def test_related_items_are_for_anyone(caller: Caller) -> None:
+def test_related_items_need_no_user(caller: Caller) -> None:
     genres = {item_id: book["GENRES"] for item_id, book in read_folder(FOLDER).items.items()}
     related = caller.recommend(itemId="a-study-in-scarlet", numResults=10)
     assert sum("detective" in genres[item_id] for item_id in related) >= 6
@@ -230,17 +230,21 @@ def test_related_items_are_for_anyone(caller: Caller) -> None:
 
 def test_a_ranking_orders_the_given_items_for_the_user(caller: Caller, session: str) -> None:
     caller.put({"itemId": "hamlet"}, {"itemId": "macbeth"}, session=session, user=session)
-    answer = caller.runtime.get_personalized_ranking(
+    response = caller.runtime.get_personalized_ranking(
         campaignArn=CAMPAIGN_ARN, userId=session, inputList=["no-such-book", "flatland", "faust"]
     )
-    assert [item["itemId"] for item in answer["personalizedRanking"]] == ["faust", "flatland", "no-such-book"]
-    assert answer["recommendationId"]
+    assert [item["itemId"] for item in response["personalizedRanking"]] == [
+        "faust",
+        "flatland",
+        "no-such-book",
+    ]
+    assert response["recommendationId"]
 
 
 # Events
 
 
-def test_put_events_answers_200_with_an_empty_body(caller: Caller, session: str) -> None:
+def test_the_response_of_put_events_is_200_with_an_empty_body(caller: Caller, session: str) -> None:
     body = {
         "trackingId": TRACKING_ID,
         "sessionId": session,
@@ -252,7 +256,7 @@ def test_put_events_answers_200_with_an_empty_body(caller: Caller, session: str)
 
 
 def test_accepted_events_can_be_read_in_order_of_arrival(caller: Caller, session: str) -> None:
-    answer = caller.put(
+    response = caller.put(
         {"eventId": f"{session}-1", "itemId": "emma", "eventValue": 4.5, "properties": '{"shelf": "é"}'},
         {"eventType": "watch", "recommendationId": "RID-1", "impression": ["emma", "kim"]},
         session=session,
@@ -272,7 +276,7 @@ def test_accepted_events_can_be_read_in_order_of_arrival(caller: Caller, session
         "recommendationId": None,
         "impression": None,
         "eventAttributionSource": None,
-        "callId": answer["ResponseMetadata"]["RequestId"],
+        "callId": response["ResponseMetadata"]["RequestId"],
         "receivedAt": 0,
     }
     assert second["seq"] == first["seq"] + 1
@@ -308,7 +312,7 @@ def test_an_event_id_counts_once_in_one_call_and_across_calls(caller: Caller, se
         {"eventId": "x" * 257},
     ],
 )
-def test_what_passes_boto3_but_not_the_service_is_refused_whole(
+def test_a_call_that_passes_boto3_but_not_the_service_is_refused_whole(
     event: dict[str, Any], caller: Caller, session: str
 ) -> None:
     with pytest.raises(caller.events.exceptions.InvalidInputException) as raised:
@@ -327,7 +331,9 @@ def test_eleven_events_and_unknown_trackers_are_refused(caller: Caller, session:
     assert caller.stored(session) == []
 
 
-def test_many_clients_at_once_lose_nothing_and_keep_each_sessions_order(caller: Caller, session: str) -> None:
+def test_many_clients_at_once_lose_no_event_and_keep_the_order_of_each_session(
+    caller: Caller, session: str
+) -> None:
     def one_session(number: int) -> None:
         for position in range(0, 50, 5):
             events = [{"eventId": f"{session}-{number}-{position + n}", "itemId": "emma"} for n in range(5)]
@@ -392,7 +398,7 @@ def test_a_web_page_cannot_reach_the_engine_by_another_name(caller: Caller) -> N
 
 
 def test_headers_and_body_arrive_together(caller: Caller) -> None:
-    """Sent apart, an answer would take 40 ms and more."""
+    """A response that is sent in two parts takes 40 ms and more."""
 
     def seconds() -> float:
         started = time.perf_counter()
@@ -402,7 +408,7 @@ def test_headers_and_body_arrive_together(caller: Caller) -> None:
     assert statistics.median(seconds() for _ in range(30)) < 0.03
 
 
-def test_health_and_items_can_be_asked_for(caller: Caller) -> None:
+def test_health_and_items_can_be_read(caller: Caller) -> None:
     health = caller.engine.control("GET", "/_engine/health")
     assert health["status"] == "ok"
     assert (health["campaignArn"], health["trackingId"]) == (CAMPAIGN_ARN, TRACKING_ID)
@@ -438,11 +444,11 @@ def test_a_fault_affects_reads_and_writes_and_stores_nothing(
     assert caller.stored(session) == []
 
 
-def test_boto3_takes_the_throttling_for_one_and_tries_again(caller: Caller) -> None:
+def test_boto3_recognises_the_throttling_and_tries_again(caller: Caller) -> None:
     caller.engine.set_faults(throttleRate=1)
     before = caller.stats()["faults"].get("ThrottlingException", 0)
     config = Config(retries={"total_max_attempts": 2, "mode": "standard"})
-    patient = boto3.client(
+    retrying = boto3.client(
         "personalize-runtime",
         endpoint_url=caller.engine.url,
         region_name="us-east-1",
@@ -450,8 +456,8 @@ def test_boto3_takes_the_throttling_for_one_and_tries_again(caller: Caller) -> N
         aws_secret_access_key="nothing",
         config=config,
     )
-    with closing(patient):
-        error_of(lambda: patient.get_recommendations(campaignArn=CAMPAIGN_ARN, userId="u"))
+    with closing(retrying):
+        error_of(lambda: retrying.get_recommendations(campaignArn=CAMPAIGN_ARN, userId="u"))
     assert caller.stats()["faults"]["ThrottlingException"] == before + 2
 
 
@@ -466,7 +472,9 @@ def test_a_reset_connection_is_a_connection_error_and_stores_nothing(caller: Cal
     assert len(caller.stored(session)) == 1
 
 
-def test_a_lost_answer_stores_the_event_so_that_a_retry_is_a_duplicate(caller: Caller, session: str) -> None:
+def test_a_lost_response_stores_the_event_so_that_a_retry_is_a_duplicate(
+    caller: Caller, session: str
+) -> None:
     event = {"eventId": session, "itemId": "emma"}
     caller.engine.set_faults(lostAnswerRate=1)
     with pytest.raises(BotoCoreError):
@@ -495,20 +503,20 @@ def test_marked_events_make_their_call_invalid_and_no_other(caller: Caller, sess
     assert [event["itemId"] for event in caller.stored(session)] == ["emma"]
 
 
-def test_the_same_seed_repeats_the_same_rehearsal(caller: Caller) -> None:
-    def fortune() -> str:
+def test_the_same_seed_repeats_the_same_faults(caller: Caller) -> None:
+    def outcome() -> str:
         try:
             caller.recommend(userId="u")
         except ClientError as error:
             return error.response["Error"]["Code"]
         return "served"
 
-    def rehearsal() -> list[str]:
+    def thirty_outcomes() -> list[str]:
         caller.engine.set_faults(seed=11, throttleRate=0.4, errorRate=0.4)
-        return [fortune() for _ in range(30)]
+        return [outcome() for _ in range(30)]
 
-    first = rehearsal()
-    assert first == rehearsal()
+    first = thirty_outcomes()
+    assert first == thirty_outcomes()
     assert set(first) == {"served", "ThrottlingException", "ServiceUnavailable"}
 
 
@@ -530,7 +538,7 @@ def test_faults_are_shown_replaced_and_switched_off(caller: Caller) -> None:
 # The program
 
 
-def test_a_restart_remembers_the_events_and_their_ids(tmp_path: Path) -> None:
+def test_events_and_their_ids_are_kept_over_a_restart(tmp_path: Path) -> None:
     database = tmp_path / "events.db"
     event = {"eventId": "once", "itemId": "hamlet"}
     with running(database) as caller:
@@ -546,7 +554,7 @@ def test_a_restart_remembers_the_events_and_their_ids(tmp_path: Path) -> None:
         assert "2 events remembered" in caller.engine.output.read_text()
 
 
-def test_what_was_answered_is_on_disk_even_when_the_engine_is_killed(tmp_path: Path) -> None:
+def test_events_with_a_response_are_on_disk_even_when_the_engine_is_killed(tmp_path: Path) -> None:
     with running(tmp_path / "events.db") as caller:
         for number in range(20):
             caller.put({"eventId": f"e{number}"})
@@ -567,7 +575,7 @@ def test_a_signal_stops_it_quickly_and_cleanly(number: int, tmp_path: Path) -> N
         assert len(caller.engine.output.read_text().splitlines()) == 1
 
 
-def test_it_stops_although_a_slow_answer_is_under_way(tmp_path: Path) -> None:
+def test_it_stops_although_a_slow_request_is_in_progress(tmp_path: Path) -> None:
     with running(tmp_path / "events.db") as caller, ThreadPoolExecutor(1) as pool:
         caller.engine.set_faults(latencyMs=60_000)
         slow = pool.submit(lambda: error_of(lambda: caller.recommend(userId="u")))
@@ -585,7 +593,7 @@ def test_it_stops_with_the_program_that_started_it(tmp_path: Path) -> None:
         assert caller.engine.process.wait(10) == 0
 
 
-def test_nothing_it_prints_names_a_user_or_a_property(tmp_path: Path) -> None:
+def test_it_prints_no_user_and_no_property(tmp_path: Path) -> None:
     output = tmp_path / "engine.log"
     with running(tmp_path / "events.db", output=output) as caller:
         caller.put({"properties": '{"diagnosis": "secret"}'}, user="jane.doe")
@@ -604,15 +612,15 @@ def test_a_signal_right_after_the_start_is_not_lost(tmp_path: Path) -> None:
         assert time.monotonic() - started < 2
 
 
-def test_the_names_and_the_launcher_load_nothing_heavy() -> None:
+def test_the_names_and_the_launcher_load_neither_numpy_nor_botocore() -> None:
     program = (
         "import local.personalize.process, sys; sys.exit(bool({'numpy', 'botocore'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
-def start_in_vain(*arguments: str) -> str:
-    """What the engine says when it cannot start: one sentence, no traceback, status 2."""
+def failed_start(*arguments: str) -> str:
+    """Return the sentence of an engine that cannot start, after checks: one line, no traceback, status 2."""
     command = [sys.executable, "-m", "local.personalize", *arguments]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2, ended
@@ -624,15 +632,15 @@ def start_in_vain(*arguments: str) -> str:
 def test_a_port_that_is_taken_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        said = start_in_vain("--port", port, "--database", str(tmp_path / "events.db"))
-    assert f"Port {port} on 127.0.0.1" in said
-    assert "--port" in said
+        message = failed_start("--port", port, "--database", str(tmp_path / "events.db"))
+    assert f"Port {port} on 127.0.0.1" in message
+    assert "--port" in message
 
 
 def test_a_database_in_use_is_one_clear_sentence(tmp_path: Path) -> None:
     with running(tmp_path / "events.db"):
-        said = start_in_vain("--port", "0", "--database", str(tmp_path / "events.db"))
-    assert "in use by another program" in said
+        message = failed_start("--port", "0", "--database", str(tmp_path / "events.db"))
+    assert "in use by another program" in message
 
 
 def test_a_bad_import_file_is_one_clear_sentence(tmp_path: Path) -> None:
@@ -641,11 +649,11 @@ def test_a_bad_import_file_is_one_clear_sentence(tmp_path: Path) -> None:
     with (folder / "interactions.csv").open("a") as file:
         file.write("reader-001,emma,yesterday,view\n")
     line = len((folder / "interactions.csv").read_text().splitlines())
-    said = start_in_vain("--port", "0", "--data", str(folder), "--database", str(tmp_path / "events.db"))
-    assert f"{folder / 'interactions.csv'}, line {line}: TIMESTAMP is not a whole number" in said
+    message = failed_start("--port", "0", "--data", str(folder), "--database", str(tmp_path / "events.db"))
+    assert f"{folder / 'interactions.csv'}, line {line}: TIMESTAMP is not a whole number" in message
 
 
-def test_the_launcher_passes_on_what_the_engine_says(tmp_path: Path) -> None:
+def test_the_launcher_raises_the_engines_own_message(tmp_path: Path) -> None:
     with (
         pytest.raises(EngineProcessError, match="is not a folder"),
         running_engine(data=tmp_path / "nowhere", database=tmp_path / "events.db"),

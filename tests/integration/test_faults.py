@@ -1,4 +1,4 @@
-"""The running system while Personalize fails: what clients see, and what is left when the failure is over."""
+"""The running system while Personalize fails: what clients see, and what has arrived afterwards."""
 
 import uuid
 
@@ -11,7 +11,7 @@ DOCUMENTED = {200, 202, 429, 502, 503}
 
 @pytest.fixture
 def faults(stack):
-    """``faults(**settings)`` switches the engine's faults on; off at the end, whatever happens."""
+    """``faults(**settings)`` switches faults of the engine on. The fixture switches them off at the end."""
     yield stack.engine.set_faults
     stack.engine.set_faults()
 

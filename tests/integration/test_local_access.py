@@ -1,4 +1,4 @@
-"""Who reaches the local stack: programs of this machine, and pages where pages may call."""
+"""Who can call the local stack: programs of this machine, and web pages on the API's paths only."""
 
 import os
 import stat
@@ -22,7 +22,7 @@ MAX_WORKERS = 8
 
 
 def send(url, path, headers, *, method="POST", body=b"{}"):
-    """Status of a request as it is, without what an HTTP client would add or normalise."""
+    """Return the status of a request that is sent as it is: HTTP clients add and normalise headers."""
     port = urlsplit(url).port
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.putrequest(method, path, skip_host="Host" in headers)
@@ -45,18 +45,18 @@ def send(url, path, headers, *, method="POST", body=b"{}"):
         "/2021-10-31/functions/any/url",
     ],
 )
-def test_the_emulator_refuses_what_a_page_sends(stack, post, headers, path):
+def test_the_emulator_refuses_requests_of_pages(stack, post, headers, path):
     assert send(stack.stack.awsEndpointUrl, path, headers) == 403
     assert post("recommendations", {"userId": "ann"})[0] == 200
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=lambda headers: "-".join(*headers.items()))
 @pytest.mark.parametrize("path", ["/events", "/recommendations", "/_engine/events", "/_engine/faults"])
-def test_the_engine_refuses_what_a_page_sends(stack, headers, path):
+def test_the_engine_refuses_requests_of_pages(stack, headers, path):
     assert send(stack.stack.personalizeUrl, path, headers) == 403
 
 
-def test_a_page_may_ask_before_it_calls_the_api(stack):
+def test_a_page_may_send_a_preflight_to_the_api(stack):
     path = urlsplit(stack.stack.apiUrl).path + "/recommendations"
     headers = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     assert send(stack.stack.awsEndpointUrl, path, headers, method="OPTIONS", body=b"") == 200
@@ -69,7 +69,7 @@ def test_a_burst_of_clients_waits_for_a_few_workers(stack, post):
     assert 0 < _workers(stack, "APIHandler") <= MAX_WORKERS
 
 
-def test_what_the_stack_keeps_is_for_its_owner_only(stack, post):
+def test_the_state_of_the_stack_is_for_its_owner_only(stack, post):
     assert post("history", {"SessionId": "s", "EventType": "read", "Event": {"itemId": "emma"}})[0] == 202
     home = stack.engine.output.parent
     kept = [home, *home.rglob("*")]
@@ -79,12 +79,12 @@ def test_what_the_stack_keeps_is_for_its_owner_only(stack, post):
 
 
 def _workers(stack, function):
-    """How many processes run a function of the stack."""
+    """Return how many processes run a function of the stack."""
     count = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
             environment = (process / "environ").read_bytes().split(b"\0")
-        except OSError:  # ended meanwhile, or somebody else's
+        except OSError:  # it has ended, or it belongs to another user
             continue
         name = next((entry for entry in environment if entry.startswith(b"AWS_LAMBDA_FUNCTION_NAME=")), b"")
         here = f"GATEWAY_PORT={urlsplit(stack.stack.awsEndpointUrl).port}".encode()

@@ -1,4 +1,4 @@
-"""`make run` as a person meets it at the terminal."""
+"""``make run`` as a person sees it at the terminal."""
 
 import json
 import os
@@ -53,7 +53,7 @@ class Terminal:
 
 @pytest.fixture
 def run(tmp_path):
-    """``run(*arguments)`` starts the program with a home of its own; what still runs at the end is ended."""
+    """``run(*arguments)`` starts the program with a home of its own. The fixture stops what still runs."""
     started = []
 
     def start(*arguments, home=tmp_path / "home"):
@@ -87,12 +87,12 @@ def listening(url):
         return probe.connect_ex((host, int(port))) == 0
 
 
-def test_the_printed_lines_work_when_pasted_and_the_next_run_remembers(run, ports, eventually):
+def test_the_printed_lines_work_when_pasted_and_the_next_run_keeps_the_state(run, ports, eventually):
     first = run(*ports)
     eventually(lambda: ready(first), 90)
     lines = re.findall(r"^(?:sleep 2; )?curl .*\\\n.*$", first.text, re.MULTILINE)
-    before, told, after = (json.loads(_paste(line)) for line in lines)
-    assert told["Accepted"] == 3
+    before, sent, after = (json.loads(_paste(line)) for line in lines)
+    assert sent["Accepted"] == 3
     assert before["itemList"] != after["itemList"]
     eventually(lambda: re.search(r"200  POST /recommendations", first.text))
     eventually(lambda: re.search(r"202  POST /history .* 3 accepted", first.text))

@@ -23,7 +23,7 @@ def event(user, item, session=None, **more):
 
 
 def received(stack, *, after=0):
-    """Every event the engine has taken, in the order of arrival."""
+    """Return every event that the engine has accepted, in order of arrival."""
     events = []
     while True:
         page = stack.engine.control("GET", f"/_engine/events?after={after}")["events"]
@@ -47,13 +47,13 @@ def archive(stack):
 
 @pytest.mark.parametrize("route", ["recommendations", "history", "events"])
 @pytest.mark.parametrize("key", [None, "wrong"])
-def test_without_the_right_key_the_answer_is_403(post, route, key):
+def test_without_the_right_key_the_response_is_403(post, route, key):
     status, body, _ = post(route, {"userId": "u"}, key=key)
     assert status == 403
     assert body["Message"]
 
 
-def test_over_the_usage_plan_the_answer_is_429(stack, post, eventually):
+def test_over_the_usage_plan_the_response_is_429(stack, post, eventually):
     gateway = stack.client("apigateway")
     api, stage = stack.stack.apiUrl.rsplit("/", 2)[1:]
     plan = gateway.create_usage_plan(
@@ -68,10 +68,10 @@ def test_over_the_usage_plan_the_answer_is_429(stack, post, eventually):
 
 
 def test_three_events_of_one_taste_change_the_next_recommendations(post, user, eventually):
-    ask = {"userId": user, "numResults": 10}
+    request = {"userId": user, "numResults": 10}
 
     def items():
-        status, body, _ = post("recommendations", ask)
+        status, body, _ = post("recommendations", request)
         assert status == 200
         return [entry["itemId"] for entry in body["itemList"]]
 
@@ -113,18 +113,18 @@ def test_an_event_reaches_the_engine_and_the_archive_as_it_was_sent(stack, post,
         ({"SessionId": "s", "EventType": "read", "Event": {"itemId": 7}}, "Event.itemId must be a string"),
     ],
 )
-def test_a_bad_event_is_400_with_a_sentence(post, body, sentence):
-    status, answer, _ = post("history", body)
+def test_an_invalid_event_is_400_with_a_sentence(post, body, sentence):
+    status, response, _ = post("history", body)
     assert status == 400
-    assert answer["Code"] == "BadRequestError"
-    assert answer["Message"].startswith(sentence)
+    assert response["Code"] == "BadRequestError"
+    assert response["Message"].startswith(sentence)
 
 
 def test_another_content_type_is_415(post):
     assert post("history", b"a=b", content_type="application/x-www-form-urlencoded")[0] == 415
 
 
-def test_a_browser_may_read_every_answer(post):
+def test_a_browser_may_read_every_response(post):
     for key in (None, "wrong"):
         assert post("recommendations", {"userId": "u"}, key=key)[2]["Access-Control-Allow-Origin"] == "*"
     status, _, headers = post("recommendations", {"userId": "u"})
@@ -132,9 +132,7 @@ def test_a_browser_may_read_every_answer(post):
     assert headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_poison_put_straight_into_the_stream_is_quarantined_while_its_neighbours_arrive(
-    stack, user, eventually
-):
+def test_a_poison_record_in_the_stream_is_quarantined_and_its_neighbours_arrive(stack, user, eventually):
     poison = f"poison of {user}".encode() + b"\xff"
     good = [json.dumps(event(user, item)).encode() for item in TASTE[:2]]
     stack.client("kinesis").put_records(
@@ -146,8 +144,8 @@ def test_poison_put_straight_into_the_stream_is_quarantined_while_its_neighbours
     sqs = stack.client("sqs")
 
     def quarantined():
-        answer = sqs.receive_message(QueueUrl=stack.stack.quarantineQueueUrl, MaxNumberOfMessages=10)
-        return answer.get("Messages")
+        response = sqs.receive_message(QueueUrl=stack.stack.quarantineQueueUrl, MaxNumberOfMessages=10)
+        return response.get("Messages")
 
     (message,) = eventually(quarantined)
     body = json.loads(message["Body"])

@@ -1,4 +1,4 @@
-"""The shipped catalogue: right in form, made again byte for byte, and good enough to show a taste."""
+"""The shipped catalogue: its form, its generation, and that three events change the recommendations."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_every_book_has_a_readable_id_and_all_its_facts(catalogue: ImportFolder)
         assert 1500 < int(facts["YEAR"]) < 1929, item_id
 
 
-def test_no_book_is_there_twice(catalogue: ImportFolder) -> None:
+def test_no_book_is_listed_twice(catalogue: ImportFolder) -> None:
     books = Counter((facts["TITLE"].casefold(), facts["AUTHOR"]) for facts in catalogue.items.values())
     assert books.most_common(1)[0][1] == 1
 
@@ -72,7 +72,7 @@ def test_generating_again_gives_the_same_bytes() -> None:
         )
 
 
-def test_interactions_are_what_personalize_can_import(catalogue: ImportFolder) -> None:
+def test_personalize_can_import_the_interactions(catalogue: ImportFolder) -> None:
     with (FOLDER / "interactions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 1000  # the least that Personalize trains on

@@ -1,4 +1,4 @@
-"""Personalize's import files, and what a person is told when one cannot be used."""
+"""Personalize's import files, and the message when one cannot be used."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def write(folder: Path, **files: str | bytes) -> Path:
     return folder
 
 
-def test_interactions_come_in_order_of_time_and_of_the_file(tmp_path: Path) -> None:
+def test_interactions_are_in_order_of_time_and_then_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, interactions=HEADER + "u,b,20,view\nu,a,10,view\nv,c,10,buy\n")
     assert read_folder(tmp_path).interactions == [("u", "a", 10), ("v", "c", 10), ("u", "b", 20)]
 
 
-def test_columns_may_come_in_any_order_with_others_between_them(tmp_path: Path) -> None:
+def test_columns_may_be_in_any_order_with_others_between_them(tmp_path: Path) -> None:
     write(tmp_path, interactions="EVENT_VALUE,TIMESTAMP,ITEM_ID,DEVICE,USER_ID\n4.5,7,i,phone,u\n")
     assert read_folder(tmp_path).interactions == [("u", "i", 7)]
 
 
-def test_a_byte_order_mark_foreign_line_ends_and_empty_lines_are_no_trouble(tmp_path: Path) -> None:
+def test_a_byte_order_mark_windows_line_ends_and_empty_lines_are_accepted(tmp_path: Path) -> None:
     write(tmp_path, interactions=b"\xef\xbb\xbfUSER_ID,ITEM_ID,TIMESTAMP\r\n\r\nu,i,7\r\n\r\n")
     assert read_folder(tmp_path).interactions == [("u", "i", 7)]
 
 
-def test_items_and_users_are_optional_and_bring_metadata(tmp_path: Path) -> None:
+def test_items_and_users_are_optional_and_have_metadata(tmp_path: Path) -> None:
     write(tmp_path)
     assert read_folder(tmp_path).items == {}
     write(tmp_path, items='TITLE,ITEM_ID,GENRES\n"Crime, etc.",i,a|b\n,j,\n', users="USER_ID,AGE\nu,7\n")
@@ -46,7 +46,7 @@ def test_items_and_users_are_optional_and_bring_metadata(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         ({"interactions": ""}, "interactions.csv, line 1: the column USER_ID is missing; .*nothing"),
         (
@@ -70,10 +70,10 @@ def test_items_and_users_are_optional_and_bring_metadata(tmp_path: Path) -> None
     ],
 )
 def test_a_bad_file_is_named_with_the_line_and_the_remedy(
-    files: dict[str, str | bytes], said: str, tmp_path: Path
+    files: dict[str, str | bytes], message: str, tmp_path: Path
 ) -> None:
     write(tmp_path, **files)
-    with pytest.raises(ImportFileError, match=said) as raised:
+    with pytest.raises(ImportFileError, match=message) as raised:
         read_folder(tmp_path)
     assert str(raised.value).startswith(str(tmp_path))
     assert "\n" not in str(raised.value)
@@ -90,7 +90,7 @@ IDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_si
 
 
 @given(rows=st.lists(st.tuples(IDS, IDS, st.integers(0, 2_000_000_000)), max_size=20))
-def test_any_id_survives_the_file(
+def test_any_id_is_read_as_it_was_written(
     rows: list[tuple[str, str, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("import")

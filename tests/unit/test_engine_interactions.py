@@ -1,4 +1,4 @@
-"""Whose history an event belongs to, and in which order it counts."""
+"""The user that an event belongs to, and the order of a user's events."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_at_the_same_second_the_later_arrival_is_the_more_recent() -> None:
     assert profile(interactions, "u") == ["c", "b", "a"]
 
 
-def test_a_stranger_has_an_empty_profile() -> None:
+def test_an_unknown_user_has_an_empty_profile() -> None:
     assert profile(Interactions(), "nobody") == []
 
 
@@ -45,7 +45,7 @@ def test_an_anonymous_session_has_a_profile_but_is_not_trained_on() -> None:
     assert trained(interactions) == []
 
 
-def test_a_session_that_signs_in_joins_the_users_history_with_all_it_did_before() -> None:
+def test_a_session_that_signs_in_gives_the_user_all_its_earlier_events() -> None:
     interactions = Interactions()
     interactions.add_history([("u", "old", 1)])
     interactions.add_event("s", None, "a", 2)
@@ -56,7 +56,7 @@ def test_a_session_that_signs_in_joins_the_users_history_with_all_it_did_before(
     assert sorted(trained(interactions)) == ["a", "b", "c", "old"]
 
 
-def test_an_event_without_an_item_can_sign_a_session_in() -> None:
+def test_an_event_without_an_item_can_give_a_session_its_user() -> None:
     interactions = Interactions()
     interactions.add_event("s", None, "a", 1)
     interactions.add_event("s", "u", None, 2)
@@ -64,7 +64,7 @@ def test_an_event_without_an_item_can_sign_a_session_in() -> None:
     assert len(interactions) == 1
 
 
-def test_the_next_to_sign_in_on_a_shared_device_does_not_inherit() -> None:
+def test_the_next_user_who_signs_in_on_a_shared_device_does_not_get_the_earlier_events() -> None:
     interactions = Interactions()
     interactions.add_event("s", "first", "a", 1)
     interactions.add_event("s", "second", "b", 2)
@@ -80,7 +80,7 @@ def test_a_user_and_a_session_of_the_same_name_stay_apart() -> None:
     assert profile(interactions, "1") == ["of-one"]
 
 
-def test_a_snapshot_is_not_changed_by_what_comes_later() -> None:
+def test_a_snapshot_is_not_changed_by_later_events() -> None:
     interactions = Interactions()
     interactions.add_event("s", "u", "a", 1)
     snapshot = interactions.snapshot()
@@ -104,7 +104,7 @@ EVENTS = st.lists(
 
 
 def expected_profiles(events: Sequence[tuple[str, str | None, str | None, int]]) -> dict[str, list[str]]:
-    """The same rules, told the slow way: owners event by event, then each user's items sorted."""
+    """Return what the same rules give in a slow and simple way."""
     owner: dict[str, str] = {}
     rows: list[tuple[int, int, str, str]] = []
     owners: dict[int, str] = {}

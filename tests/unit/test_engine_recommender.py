@@ -1,4 +1,4 @@
-"""What is recommended to whom, and how the model learns it."""
+"""The recommendations for a user, and how the model learns them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.personalize.recommender import Recommender, ScoredItem
 
 
 def two_circles() -> Interactions:
-    """Ten readers of sea stories, ten of cookery books, and more readers of cookery; nobody reads both."""
+    """Return ten readers of sea stories and fifteen readers of cookery books. Nobody reads both."""
     interactions = Interactions()
     for number in range(10):
         interactions.add_history(
@@ -37,11 +37,11 @@ def ids(found: list[ScoredItem]) -> list[str]:
     return [scored.item_id for scored in found]
 
 
-def test_a_user_gets_what_similar_users_liked_and_not_what_was_had_already() -> None:
+def test_a_user_gets_what_similar_users_liked_and_nothing_the_user_already_had() -> None:
     assert ids(fitted(two_circles()).recommend("sailor-0", None, 1)) == ["sea-0"]
 
 
-def test_a_new_event_changes_the_answer_before_the_next_fit() -> None:
+def test_a_new_event_changes_the_recommendations_before_the_next_fit() -> None:
     interactions = two_circles()
     recommender = fitted(interactions)
     assert ids(recommender.recommend("newcomer", None, 4))[0].startswith("food")
@@ -76,16 +76,16 @@ def test_related_items_leave_out_what_the_user_already_had() -> None:
 
 def test_an_unknown_item_gets_what_is_popular() -> None:
     recommender = fitted(two_circles())
-    assert recommender.recommend(None, "never-heard-of", 5) == recommender.recommend("nobody", None, 5)
+    assert recommender.recommend(None, "unknown", 5) == recommender.recommend("nobody", None, 5)
 
 
-def test_an_item_nobody_has_tried_comes_last_but_comes() -> None:
+def test_an_item_without_interactions_comes_last() -> None:
     interactions = two_circles()
     interactions.add_item("brand-new")
     assert ids(fitted(interactions).recommend("sailor-0", None, 500))[-1] == "brand-new"
 
 
-def test_an_item_that_is_newer_than_the_model_is_no_trouble() -> None:
+def test_an_item_that_is_newer_than_the_model_is_recommended_last() -> None:
     interactions = two_circles()
     recommender = fitted(interactions)
     interactions.add_event("s", "newcomer", "brand-new", 1)
@@ -94,14 +94,14 @@ def test_an_item_that_is_newer_than_the_model_is_no_trouble() -> None:
     assert ids(recommender.recommend("sailor-0", None, 500))[-1] == "brand-new"
 
 
-def test_scores_are_shares_that_sum_to_at_most_one_and_fall() -> None:
+def test_scores_fall_and_sum_to_at_most_one() -> None:
     scores = [scored.score for scored in fitted(two_circles()).recommend("sailor-0", None, 500)]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert sum(scores) <= 1 + 1e-9
 
 
-def test_the_same_question_gets_the_same_answer() -> None:
+def test_the_same_request_gets_the_same_recommendations() -> None:
     assert fitted(two_circles()).recommend("sailor-3", None, 9) == fitted(two_circles()).recommend(
         "sailor-3", None, 9
     )
@@ -113,7 +113,7 @@ def test_a_ranking_keeps_all_items_with_the_unknown_ones_last_in_their_order() -
 
 
 @pytest.mark.parametrize("events", [0, 1])
-def test_next_to_nothing_is_enough_to_answer(events: int) -> None:
+def test_no_event_or_one_event_is_enough_to_recommend(events: int) -> None:
     interactions = Interactions()
     for _ in range(events):
         interactions.add_event("s", "u", "only", 1)
@@ -123,14 +123,14 @@ def test_next_to_nothing_is_enough_to_answer(events: int) -> None:
     assert ids(never_fitted.recommend("someone", None, 25)) == ["only"] * events
 
 
-def test_one_shared_reader_does_not_make_twins() -> None:
+def test_one_shared_reader_does_not_make_two_items_similar() -> None:
     interactions = two_circles()
     interactions.add_history([("eccentric", "sea-0", 1), ("eccentric", "odd", 1)])
     found = ids(fitted(interactions).recommend(None, "sea-0", 5))
     assert found.index("odd") == 4
 
 
-def test_a_user_who_touched_everything_costs_no_more_than_the_limit() -> None:
+def test_a_user_with_very_many_interactions_costs_no_more_than_the_limit() -> None:
     interactions = Interactions()
     interactions.add_history(("crawler", f"item-{n}", n) for n in range(MAX_ROWS_PER_USER + 50))
     model = fit(interactions.snapshot())

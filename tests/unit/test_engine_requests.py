@@ -44,7 +44,7 @@ def ranking(**members: Any) -> dict[str, Any]:
     return {"campaignArn": CAMPAIGN_ARN, "userId": "u", "inputList": ["a"], **members}
 
 
-def test_every_member_of_an_event_arrives() -> None:
+def test_every_member_of_an_event_is_read() -> None:
     body = put_events(
         eventId="e",
         itemId="i",
@@ -93,7 +93,7 @@ def test_a_recommendation_has_the_services_defaults() -> None:
     assert parse_recommendations(recommendations(numResults=0)).count == 25
 
 
-def test_a_recommender_arn_serves_as_well_as_a_campaign_arn() -> None:
+def test_a_recommender_arn_is_accepted_like_a_campaign_arn() -> None:
     body = {"recommenderArn": CAMPAIGN_ARN, "itemId": "i", "numResults": 3}
     assert parse_recommendations(body) == RecommendationsRequest(None, "i", 3)
 
@@ -139,7 +139,7 @@ def test_recommendations_at_the_limits_are_accepted(body: dict[str, Any]) -> Non
         recommendations(promotions=[{"name": "p", "percentPromotedItems": 10, "filterArn": SOME_FILTER}]),
     ],
 )
-def test_resources_that_are_not_here_are_not_found(body: dict[str, Any]) -> None:
+def test_unknown_resources_are_not_found(body: dict[str, Any]) -> None:
     with pytest.raises(ResourceNotFoundError):
         parse_recommendations(body)
 
@@ -162,7 +162,7 @@ def test_rankings_beyond_the_limits_are_refused(body: dict[str, Any]) -> None:
         parse_ranking(body)
 
 
-def test_items_and_users_arrive_with_their_properties() -> None:
+def test_items_and_users_are_read_with_their_properties() -> None:
     items = [{"itemId": "i", "properties": '{"title": "T"}'}, {"itemId": "j"}]
     users = [{"userId": "u", "properties": '{"age": 3}'}]
     assert parse_put_items({"datasetArn": ITEMS_DATASET_ARN, "items": items}) == (
@@ -172,7 +172,7 @@ def test_items_and_users_arrive_with_their_properties() -> None:
     assert parse_put_users({"datasetArn": USERS_DATASET_ARN, "users": users}) == (Record("u", {"age": 3}),)
 
 
-def test_items_and_users_go_to_their_own_dataset_only() -> None:
+def test_items_and_users_are_accepted_for_their_own_dataset_only() -> None:
     with pytest.raises(ResourceNotFoundError):
         parse_put_items({"datasetArn": USERS_DATASET_ARN, "items": [{"itemId": "i"}]})
     with pytest.raises(ResourceNotFoundError):

@@ -1,4 +1,4 @@
-"""Request bodies are judged as botocore's own model of the service says."""
+"""Request bodies are validated against botocore's own model of the service."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def problem_of(service: str, operation: str, body: dict[str, Any]) -> str:
     return raised.value.message
 
 
-def test_a_valid_body_comes_back_whole() -> None:
+def test_a_valid_body_is_returned_whole() -> None:
     body = put_events(itemId="i", eventValue=4.5, impression=["a", "b"], properties="{}")
     assert check(EVENTS, "PutEvents", body) == body
 
 
 def test_unknown_members_and_nulls_are_dropped_at_every_level() -> None:
-    body = put_events(itemId=None, unheardOf=1) | {"userId": None, "alsoUnheardOf": {}}
+    body = put_events(itemId=None, unknown=1) | {"userId": None, "alsoUnknown": {}}
     assert check(EVENTS, "PutEvents", body) == put_events()
 
 
@@ -46,13 +46,13 @@ def test_every_missing_member_is_named() -> None:
         assert f"'{name}' failed to satisfy constraint: Member must not be null" in message
 
 
-def test_a_missing_member_of_an_event_is_named_by_its_place() -> None:
+def test_a_missing_member_of_an_event_is_named_by_its_path() -> None:
     body = put_events() | {"eventList": [{"eventType": "view", "sentAt": 1}, {"eventType": "view"}]}
     assert "'eventList.2.member.sentAt'" in problem_of(EVENTS, "PutEvents", body)
 
 
 @pytest.mark.parametrize(
-    ("event", "place", "constraint"),
+    ("event", "path", "constraint"),
     [
         ({"eventType": ""}, "eventType", "length greater than or equal to 1"),
         ({"eventType": "x" * 257}, "eventType", "length less than or equal to 256"),
@@ -76,9 +76,9 @@ def test_a_missing_member_of_an_event_is_named_by_its_place() -> None:
         ({"itemId": "half \ud83d"}, "itemId", "valid Unicode"),
     ],
 )
-def test_each_limit_of_an_event_is_checked(event: dict[str, Any], place: str, constraint: str) -> None:
+def test_each_limit_of_an_event_is_checked(event: dict[str, Any], path: str, constraint: str) -> None:
     message = problem_of(EVENTS, "PutEvents", put_events(**event))
-    assert place in message
+    assert path in message
     assert constraint in message
 
 
@@ -149,7 +149,7 @@ BODIES = st.fixed_dictionaries(
 
 
 @given(BODIES)
-def test_whatever_is_sent_is_accepted_or_refused_but_never_breaks(body: dict[str, Any]) -> None:
+def test_any_body_is_accepted_or_refused_and_never_raises_another_error(body: dict[str, Any]) -> None:
     try:
         check(EVENTS, "PutEvents", body)
     except InvalidInputError as error:

@@ -1,4 +1,4 @@
-"""What is on disk, and what is told of it in which order."""
+"""What the engine stores on disk, and in which order callers learn of it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_events_are_read_in_order_of_arrival_after_a_number(store: Store) -> Non
     assert event_ids(list(store.events(after=4))) == []
 
 
-def test_everything_is_there_after_closing_and_opening(tmp_path: Path) -> None:
+def test_everything_is_stored_after_closing_and_opening(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     store = Store(path, ids())
     store.append([call("a")])
@@ -101,7 +101,7 @@ def test_a_second_engine_cannot_share_the_database(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_is_no_database_of_ours_is_refused_with_a_remedy(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_of_the_engine_is_refused_with_a_remedy(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a database at all, but long enough to look at" * 50)
     newer = tmp_path / "newer.db"
@@ -113,21 +113,21 @@ def test_what_is_no_database_of_ours_is_refused_with_a_remedy(tmp_path: Path) ->
             Store(path, ids())
 
 
-def test_calls_that_wait_together_are_told_of_in_order(store: Store) -> None:
-    told: list[tuple[str, list[str | None]]] = []
-    commits = GroupCommit(store, lambda call, stored: told.append((call.call_id, event_ids(stored))))
+def test_calls_that_wait_together_are_reported_in_order(store: Store) -> None:
+    reported: list[tuple[str, list[str | None]]] = []
+    commits = GroupCommit(store, lambda call, stored: reported.append((call.call_id, event_ids(stored))))
 
     async def many() -> None:
         calls = [call(f"e{number % 60}", call_id=f"c{number}") for number in range(100)]
         await asyncio.gather(*(commits.append(each) for each in calls))
 
     asyncio.run(many())
-    assert [call_id for call_id, _ in told] == [f"c{number}" for number in range(100)]
-    assert [new for _, new in told] == [[f"e{number}"] for number in range(60)] + [[]] * 40
+    assert [call_id for call_id, _ in reported] == [f"c{number}" for number in range(100)]
+    assert [new for _, new in reported] == [[f"e{number}"] for number in range(60)] + [[]] * 40
     assert len(list(store.events())) == 60
 
 
-def test_an_error_of_the_store_reaches_those_who_wait_and_no_others(store: Store) -> None:
+def test_an_error_of_the_store_reaches_the_waiting_calls_and_no_others(store: Store) -> None:
     commits = GroupCommit(store, lambda call, stored: None)
     broken = Call("c", 1.0, PutEventsRequest("s", None, (Event("half \ud83d", "view", 1),)))
 
@@ -140,44 +140,44 @@ def test_an_error_of_the_store_reaches_those_who_wait_and_no_others(store: Store
     assert event_ids(list(store.events())) == ["a"]
 
 
-def test_a_client_that_hangs_up_does_not_undo_its_events(store: Store) -> None:
-    told: list[str] = []
-    commits = GroupCommit(store, lambda call, stored: told.append(call.call_id))
+def test_the_events_of_a_client_that_disconnects_are_stored(store: Store) -> None:
+    reported: list[str] = []
+    commits = GroupCommit(store, lambda call, stored: reported.append(call.call_id))
 
-    async def hang_up() -> None:
+    async def disconnect() -> None:
         waiting = asyncio.create_task(commits.append(call("a", call_id="gone")))
         await asyncio.sleep(0)
         waiting.cancel()
         await commits.append(call("b", call_id="stays"))
 
-    asyncio.run(hang_up())
-    assert told == ["gone", "stays"]
+    asyncio.run(disconnect())
+    assert reported == ["gone", "stays"]
     assert event_ids(list(store.events())) == ["a", "b"]
 
 
 def test_many_changes_during_a_fit_make_one_more_fit() -> None:
     fits: list[int] = []
-    first_began, go_on = threading.Event(), threading.Event()
+    first_started, may_continue = threading.Event(), threading.Event()
 
     def refit() -> None:
         fits.append(len(fits))
-        first_began.set()
-        go_on.wait(10)
+        first_started.set()
+        may_continue.wait(10)
 
     refitter = Refitter()
     with refitter.running(refit):
         refitter.request()
-        assert first_began.wait(10)
+        assert first_started.wait(10)
         for _ in range(100):
             refitter.request()
-        go_on.set()
+        may_continue.set()
         deadline = time.monotonic() + 10
         while len(fits) < 2 and time.monotonic() < deadline:
             time.sleep(0.005)
     assert fits == [0, 1]
 
 
-def test_learning_takes_at_most_a_fifth_of_the_time() -> None:
+def test_fits_take_at_most_a_fifth_of_the_time() -> None:
     assert pause_after(0.001) == MIN_PAUSE_SECONDS
     assert pause_after(2.0) == 8.0
 

@@ -1,4 +1,4 @@
-"""Log lines as the person at `make run` reads them."""
+"""The lines that ``make run`` shows for the functions' log lines."""
 
 import json
 
@@ -13,22 +13,22 @@ def emitted(capsys, message, counts, **fields):
     return capsys.readouterr().out
 
 
-def test_a_request_is_its_status_route_and_time(capsys):
+def test_a_request_is_shown_with_status_route_and_time(capsys):
     line = to_line(emitted(capsys, "Recommendations", {"Status2xx": 1}, status=200, requestId="r"))
     assert line.split() == ["200", "POST", "/recommendations", "12", "ms"]
 
 
-def test_a_batch_says_how_many_were_accepted_and_rejected(capsys):
+def test_a_batch_is_shown_with_its_accepted_and_rejected_events(capsys):
     counts = {"Accepted": 3, "Rejected": 1}
     assert to_line(emitted(capsys, "History", counts, status=202)).endswith("3 accepted, 1 rejected")
 
 
-def test_a_failure_says_why(capsys):
+def test_a_failure_is_shown_with_its_reason(capsys):
     line = to_line(emitted(capsys, "History", {"Accepted": 0}, status=503, reason="UnavailableError: gone"))
     assert line.endswith("UnavailableError: gone")
 
 
-def test_a_delivery_says_what_became_of_the_records(capsys):
+def test_a_delivery_is_shown_with_the_outcome_of_its_records(capsys):
     counts = {"Delivered": 9, "Quarantined": 1, "Retried": 2, "PutEventsCalls": 1, "OldestEventAge": 1.0}
     line = to_line(emitted(capsys, "Delivery", counts, reasons={"Personalize is throttling.": 2}))
     assert "9 delivered, 1 quarantined, 2 retried  in 1 call" in line
@@ -41,7 +41,7 @@ def test_the_platforms_own_lines_are_left_out(noise):
 
 
 @pytest.mark.parametrize("logged", ["Traceback (most recent call last):", "[1, 2]", '{"message": "other"}'])
-def test_what_is_no_line_of_ours_is_shown_as_it_is(logged):
+def test_a_line_of_another_program_is_shown_as_it_is(logged):
     assert to_line(logged + "\n") == logged
 
 
@@ -55,7 +55,7 @@ def lines(*texts):
     return [(1, text) for text in texts]
 
 
-def test_the_traceback_of_a_delivery_to_be_repeated_is_left_out():
+def test_the_traceback_of_a_delivery_that_will_be_repeated_is_left_out():
     before, after = lines("before"), lines("after")
     expected = lines(
         "Traceback (most recent call last):",

@@ -1,4 +1,4 @@
-"""What the guard of the local servers lets through, by Host, Origin, Sec-Fetch-Site and path."""
+"""Which requests the guard of the local servers accepts, by Host, Origin, Sec-Fetch-Site and path."""
 
 import asyncio
 
@@ -63,7 +63,7 @@ def test_another_host_is_refused_on_every_path(hosts, public):
     ],
 )
 @pytest.mark.parametrize("kind", ["http", "websocket"])
-def test_what_a_page_sends_is_refused_except_where_pages_may_call(header, kind):
+def test_requests_of_pages_are_refused_except_on_public_paths(header, kind):
     assert refusal(scope(OWN, header, kind=kind), public=False)
     assert refusal(scope(OWN, header, kind=kind), public=True) is None
 
@@ -107,24 +107,24 @@ def test_the_paths_of_a_deployed_api_are_public(path):
         "/2015-03-31/functions/_aws/execute-api/abc/api",
     ],
 )
-def test_every_other_path_is_not(path):
+def test_every_other_path_is_not_public(path):
     assert not is_below(path, API_PATH)
 
 
-def test_no_more_than_the_bound_are_inside_at_a_time_and_none_is_refused():
-    inside, most, answered = 0, 0, []
+def test_no_more_requests_than_the_limit_run_at_a_time_and_none_is_refused():
+    running, most, responses = 0, 0, []
 
     async def application(_scope, _receive, send):
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
         for _ in range(5):
             await asyncio.sleep(0)
-        inside -= 1
-        await send("answered")
+        running -= 1
+        await send("response")
 
     async def send(message):
-        answered.append(message)
+        responses.append(message)
 
     async def burst():
         guard = OriginGuard(application, public=API_PATH, max_public_requests=8)
@@ -133,11 +133,11 @@ def test_no_more_than_the_bound_are_inside_at_a_time_and_none_is_refused():
 
     asyncio.run(burst())
     assert most == 8
-    assert answered == ["answered"] * 40
+    assert responses == ["response"] * 40
 
 
 def test_calls_of_services_do_not_wait_for_the_api():
-    """Its functions make them while they hold a place."""
+    """The functions of the API make such calls while their own request is in progress."""
     reached = []
 
     async def application(request, _receive, _send):
@@ -151,11 +151,11 @@ def test_calls_of_services_do_not_wait_for_the_api():
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
-def test_what_is_refused_never_reaches_the_server_behind(kind):
+def test_a_refused_request_never_reaches_the_application(kind):
     sent = []
 
     async def application(_scope, _receive, _send):
-        raise AssertionError("the guard let it through")
+        raise AssertionError("the guard passed the request on")
 
     async def receive():
         return {"type": "websocket.connect"}
@@ -169,11 +169,11 @@ def test_what_is_refused_never_reaches_the_server_behind(kind):
         assert sent[0]["status"] == 403
         assert sent[1]["body"].startswith(b"Web pages may call the deployed API only.")
     else:
-        # Closed before it is accepted, which servers answer with 403.
+        # Closed before it is accepted: the server's response is 403.
         assert [message["type"] for message in sent] == ["websocket.close"]
 
 
-def test_the_servers_own_start_and_stop_pass():
+def test_the_servers_own_start_and_stop_are_passed_on():
     reached = []
 
     async def application(request, _receive, _send):

@@ -1,4 +1,4 @@
-"""Where the local stack keeps its state, and who may read it."""
+"""The folder where the local stack keeps its state, and who may read it."""
 
 import os
 import stat
@@ -21,7 +21,7 @@ def test_the_state_is_below_the_folder_that_the_user_names(tmp_path):
 
 
 @pytest.mark.parametrize("environ", [{}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative/path"}])
-def test_without_a_usable_name_it_is_where_programs_keep_theirs(environ):
+def test_without_a_usable_name_it_is_in_the_standard_folder(environ):
     assert state.home(environ).parent == Path.home() / ".local" / "state" / "personalize-api"
 
 
@@ -31,7 +31,7 @@ def test_two_checkouts_share_nothing():
     assert state.home(environ, Path("/one")) == state.home(environ, Path("/one"))
 
 
-def test_it_is_outside_the_project():
+def test_the_state_is_outside_the_project():
     assert state.PROJECT not in state.home({}).parents
 
 
@@ -41,7 +41,7 @@ def test_a_new_folder_and_those_above_it_are_for_the_owner_only(tmp_path):
     assert mode(folder) == mode(folder.parent) == 0o700
 
 
-def test_one_that_was_open_to_others_is_closed(tmp_path):
+def test_a_folder_that_others_could_read_is_closed(tmp_path):
     folder = tmp_path / "home"
     folder.mkdir(mode=0o755)
     state.lock_file(folder).touch()
@@ -49,7 +49,7 @@ def test_one_that_was_open_to_others_is_closed(tmp_path):
     assert mode(folder) == 0o700
 
 
-def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
+def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
     (tmp_path / "photo.jpg").touch()
     tmp_path.chmod(0o755)
     with pytest.raises(state.StateError, match="holds other files"):
@@ -57,7 +57,7 @@ def test_a_folder_of_something_else_is_left_as_it_is(tmp_path):
     assert mode(tmp_path) == 0o755
 
 
-def test_a_file_in_its_place_is_named(tmp_path):
+def test_a_file_with_the_name_of_the_folder_is_named(tmp_path):
     file = tmp_path / "file"
     file.touch()
     for folder in (file, file / "below"):
