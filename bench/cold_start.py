@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from bench.measure import Row, take_turns
 from bench.sandbox import environment
 from bench.server import running_server
-from bench.throttle import MB_OF_ONE_CPU, available, share, throttled
+from bench.throttle import available, throttled
+from ops.capacity.load import MB_OF_ONE_CPU, cpu_share
 from ops.packaging.bundle import BUILD
 
 ROUNDS = 15
@@ -71,7 +72,7 @@ def rows() -> Iterator[Row]:
 
 
 def _row(start: Start, memory_mb: int, variables: Mapping[str, str]) -> Row:
-    cpus = share(memory_mb)
+    cpus = cpu_share(memory_mb)
     series = take_turns(
         {
             "ours": lambda: seconds_to_first_line(start.ours, variables, cpus),

@@ -17,10 +17,10 @@ from bench.delivery import LATENCY
 from bench.measure import take_turns
 from bench.sandbox import Sandbox, environment, sandbox
 from bench.server import running_server
-from bench.throttle import MB_OF_ONE_CPU, available, share, throttled
+from bench.throttle import available, throttled
 from bench.traffic import fewest_calls
 from ops.capacity.batches import invocation
-from ops.capacity.load import ON_DEMAND_SHARDS, Load, deployed_memory
+from ops.capacity.load import MB_OF_ONE_CPU, ON_DEMAND_SHARDS, Load, cpu_share, deployed_memory
 from ops.capacity.prices import Prices
 
 SIZES = (128, 256, 512, 768, 1024, 1536, MB_OF_ONE_CPU)
@@ -53,11 +53,11 @@ class Cpu:
 
     def first_answer(self, memory_mb: int) -> float:
         """Seconds from the start of Python to the first /recommendations."""
-        return self.start / share(memory_mb) + LATENCY
+        return self.start / cpu_share(memory_mb) + LATENCY
 
     def warm_answer(self, memory_mb: int) -> float:
         """Seconds at most of every further one: Lambda slows down what lasts, not every millisecond."""
-        return self.request / share(memory_mb) + LATENCY
+        return self.request / cpu_share(memory_mb) + LATENCY
 
     def batch(self, memory_mb: int) -> tuple[float, float]:
         """Calls and seconds of a delivery."""
@@ -137,7 +137,7 @@ def _measured(url: str) -> dict[str, float]:
 
 
 def _throttled(process: Sandbox, memory_mb: int, calls: int) -> float:
-    with throttled(process.process_id, share(memory_mb)):
+    with throttled(process.process_id, cpu_share(memory_mb)):
         return process.run(calls).wall_seconds / calls
 
 
@@ -180,7 +180,7 @@ def _line(cpu: Cpu, size: int) -> tuple[str, ...]:
     calls, seconds = cpu.batch(size)
     return (
         f"{size:,}",
-        f"{share(size):.2f}",
+        f"{cpu_share(size):.2f}",
         f"{1e3 * cpu.first_answer(size):,.0f}",
         f"{1e3 * warm:.1f}",
         f"{price(warm, size):.2f}",

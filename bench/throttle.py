@@ -14,17 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-MB_OF_ONE_CPU = 1769
 PERIOD = 0.02
 """Seconds in which the fraction has to come true."""
 CHECK = 0.001
 
 available = sys.platform == "linux"
-
-
-def share(memory_mb: int) -> float:
-    """CPUs that a function of so much memory gets."""
-    return memory_mb / MB_OF_ONE_CPU
 
 
 @contextmanager

@@ -25,16 +25,12 @@ from datetime import datetime, timezone
 from random import Random
 from typing import Any, Literal
 
+from chalicelib.delivery.kinesis import MAX_PAYLOAD_BYTES, RECORD_OVERHEAD_BYTES
 from simulation.stream import STREAM_ARN, Record, Stream, hash_key
 
 Function = Callable[[dict[str, Any]], object]
 """One invocation: takes the event, returns the answer. Any exception is a function error: the function
 raised, or its time was up, or its sandbox died."""
-
-MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
-"""Of one batch [mapping]."""
-RECORD_OVERHEAD_BYTES = 600
-"""What Lambda's event says about a record beside its data, at most."""
 
 INFINITE = -1
 

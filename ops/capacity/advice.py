@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.throttle import MB_OF_ONE_CPU
 from chalicelib.delivery import MAX_EVENTS_PER_CALL
 from ops.capacity.batches import Delivery, delivery_of
 from ops.capacity.load import (
     MAX_BATCH_SIZE,
     MAX_PARALLELIZATION,
+    MB_OF_ONE_CPU,
     ON_DEMAND_HEADROOM,
     ON_DEMAND_SHARDS,
     RECOMMENDATION_SECONDS,

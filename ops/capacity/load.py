@@ -10,10 +10,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bench.throttle import share
+from chalicelib.delivery.kinesis import MAX_PAYLOAD_BYTES, RECORD_OVERHEAD_BYTES
 from chalicelib.records.events import MAX_EVENT_BYTES
-from simulation.event_source import MAX_PAYLOAD_BYTES, RECORD_OVERHEAD_BYTES
 
+MB_OF_ONE_CPU = 1769
+"""Memory with which Lambda gives a function one whole CPU.
+
+Below it the processor time is in proportion (docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+"""
 SHARD_RECORDS = 1000
 SHARD_BYTES = 1_000_000
 """Into one shard a second (docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html)."""
@@ -34,6 +38,11 @@ def deployed_memory(function: str) -> int:
     """MB that .chalice/config.json gives to ``function``, under Chalice's own name for it."""
     memory: int = CHALICE["lambda_functions"][function]["lambda_memory_size"]
     return memory
+
+
+def cpu_share(memory_mb: int) -> float:
+    """Return how many CPUs Lambda gives to a function with this memory."""
+    return memory_mb / MB_OF_ONE_CPU
 
 
 def _option(default: float, low: float, high: float, meaning: str) -> Any:
@@ -112,7 +121,7 @@ class Load:
     @property
     def vcpu(self) -> float:
         """The share of a processor that the function has; more than one is of no use to one Python."""
-        return min(1.0, share(self.memory_mb))
+        return min(1.0, cpu_share(self.memory_mb))
 
     @property
     def call_cpu_seconds(self) -> float:

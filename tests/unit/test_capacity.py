@@ -10,14 +10,13 @@ import pytest
 
 from app import app
 from bench import capacity_check as simulation
-from bench.throttle import MB_OF_ONE_CPU
 from chalicelib import clients
 from chalicelib.delivery import MAX_EVENTS_PER_CALL
 from ops.capacity import capacity
 from ops.capacity.advice import gathered_longer
 from ops.capacity.batches import call_chances, delivery_of
 from ops.capacity.capacity import size
-from ops.capacity.load import Load, option
+from ops.capacity.load import MB_OF_ONE_CPU, Load, option
 from ops.capacity.prices import HOURS, MILLION_SECONDS, Prices
 
 ROOT = Path(__file__).resolve().parents[2]

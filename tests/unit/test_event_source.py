@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
+from chalicelib.delivery.kinesis import MAX_PAYLOAD_BYTES
 from simulation.event_source import (
-    MAX_PAYLOAD_BYTES,
     CompleteFailureError,
     Destination,
     EventSource,
