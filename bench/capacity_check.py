@@ -23,7 +23,7 @@ from chalicelib.records.events import Event, accept
 from ops.capacity.batches import Delivery
 from ops.capacity.capacity import Capacity, size
 from ops.capacity.load import Load, load_of, option
-from simulation.event_source import Batch, cut
+from simulation.mapping import Batch, next_batch
 from simulation.stream import Record, Stream, hash_key
 
 START = 1_770_000_000.0
@@ -152,7 +152,7 @@ def invocations_of(lane: Sequence[Record], load: Load) -> Iterator[Invocation]:
         windows = max(1, math.ceil((oldest - free_at) / load.window_seconds))
         closes_at = free_at + windows * load.window_seconds
         end = bisect_right(lane, closes_at, lo=position, key=lambda record: record.arrived_at)
-        batch = cut(islice(lane, position, end), load.batch_size)
+        batch = next_batch(islice(lane, position, end), load.batch_size)
         position += len(batch)
         full = len(batch) == load.batch_size or position < end
         started = max(free_at, batch[-1].arrived_at) if full else closes_at

@@ -1,1 +1,1 @@
-"""The rules of Lambda and Kinesis in memory, and the chaos run on top of them. Never packaged."""
+"""Lambda's and Kinesis' rules in memory, and the chaos run on top of them. Nothing here is deployed."""

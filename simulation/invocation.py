@@ -1,8 +1,8 @@
-"""One invocation of a handler in this process, that can be killed: at its timeout, or at any moment before.
+"""Invocations of a handler in this process that can be killed, at the timeout or at any moment before it.
 
-A kill is modelled at the wire, the only place where an invocation leaves a trace: what it has sent stays
-sent, its answer is lost, and nothing of it is sent afterwards, also not by its threads. For that, whoever
-carries requests for the handler calls ``Runtime.tick`` before a request is carried out and after.
+A kill is simulated at the network, the only place where an invocation has an effect. What the invocation has
+sent stays sent. Its response is lost, and neither it nor its threads send anything afterwards. For that, the
+code that carries the handler's requests calls ``Runtime.tick`` before and after it carries out a request.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from typing import Any
 
 
 class InvocationKilledError(Exception):
-    """The invocation ended without an answer."""
+    """The invocation ended without a response."""
 
 
 class Kill(BaseException):
-    """Ends whatever the handler is doing. Not an Exception: no handler can catch its own death."""
+    """Ends the handler at once. It is no ``Exception``, so that no handler can catch it by accident."""
 
 
 class Context:
-    """What Lambda passes beside the event, as far as handlers here look at it. ``deadline`` is a now()."""
+    """The members of Lambda's context object that the handlers here read.
+
+    ``deadline`` is a time of the clock ``now``, in seconds.
+    """
 
     def __init__(self, request_id: str, deadline: float, now: Callable[[], float]) -> None:
         self.aws_request_id = request_id
@@ -30,61 +33,64 @@ class Context:
         self._now = now
 
     def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until the deadline, 0 after it."""
         return max(0, int((self._deadline - self._now()) * 1000))
 
 
 @dataclass
-class _Life:
-    """How much of an invocation is left: ticks (None: any number), and time."""
+class _Invocation:
+    """The ticks (None: any number) and the time after which an invocation is killed."""
 
-    ticks: int | None
+    ticks_left: int | None
     deadline: float
-    over: bool = False
+    killed: bool = False
 
 
 class Runtime:
     """Runs a handler as Lambda does, one invocation at a time.
 
-    ``timeout`` is in seconds. ``kill_after`` is asked at the start of every invocation for the number of
-    ticks after which it dies: an even number is before a request is carried out, an odd one after, when the
-    handler has not seen the answer. None spares it.
+    ``kill_after`` is called at the start of every invocation. It returns the number of ticks after which the
+    invocation is killed, or None for no kill before the timeout. An even number kills before a request is
+    carried out. An odd number kills after it, when the handler has not seen the response.
     """
 
     def __init__(
         self,
         handler: Callable[[dict[str, Any], Any], object],
         *,
-        timeout: float,
+        timeout_seconds: float,
         now: Callable[[], float],
         kill_after: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.kills = 0
         self._handler = handler
-        self._timeout = timeout
+        self._timeout_seconds = timeout_seconds
         self._now = now
         self._kill_after = kill_after
         self._request_ids = (f"request-{number}" for number in count(1))
-        self._life = _Life(None, float("inf"))
+        self._invocation = _Invocation(None, float("inf"))
 
     def __call__(self, event: dict[str, Any]) -> object:
-        """The handler's answer. InvocationKilledError when it did not live to give one."""
-        self._life = life = _Life(self._kill_after(), self._now() + self._timeout)
-        context = Context(next(self._request_ids), life.deadline, self._now)
+        """Return the handler's response. Raise InvocationKilledError when the invocation was killed."""
+        invocation = _Invocation(self._kill_after(), self._now() + self._timeout_seconds)
+        self._invocation = invocation
+        context = Context(next(self._request_ids), invocation.deadline, self._now)
         try:
-            answer = self._handler(event, context)
+            response = self._handler(event, context)
         except Kill:
-            answer = None
-        if life.over or self._now() >= life.deadline:
-            life.over = True
+            response = None
+        if invocation.killed or self._now() >= invocation.deadline:
+            invocation.killed = True
             self.kills += 1
             raise InvocationKilledError("the invocation was killed")
-        return answer
+        return response
 
     def tick(self) -> None:
-        """A moment at which the invocation may die. Raises Kill then, and ever after until the next one."""
-        life = self._life
-        if life.ticks is not None:
-            life.ticks -= 1
-        if life.over or self._now() >= life.deadline or (life.ticks is not None and life.ticks < 0):
-            life.over = True
+        """Raise Kill when it is time to kill the current invocation, and at every later call during it."""
+        invocation = self._invocation
+        if invocation.ticks_left is not None:
+            invocation.ticks_left -= 1
+        no_ticks_left = invocation.ticks_left is not None and invocation.ticks_left < 0
+        if invocation.killed or no_ticks_left or self._now() >= invocation.deadline:
+            invocation.killed = True
             raise Kill

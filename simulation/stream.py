@@ -1,6 +1,6 @@
 """A Kinesis data stream in memory: records in shards, in order, as an event source reads them.
 
-Not a service: no limits on throughput, no retention. simulation.event_source reads it.
+It has no limits on throughput and no retention. simulation.event_source reads it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 STREAM_ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/local"
 
-# Sequence numbers of the service are decimal strings of 56 digits that grow within a shard; gaps are the rule
+# Sequence numbers of the service are decimal strings of 56 digits. They grow within a shard and have gaps
 # (docs.aws.amazon.com/streams/latest/dev/key-concepts.html, "Sequence Number").
 FIRST_SEQUENCE_NUMBER = 49_600_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000
 LARGEST_GAP = 10**20
@@ -33,11 +33,14 @@ class Record:
 
     @property
     def place(self) -> tuple[str, str]:
-        """Shard and sequence number: what identifies a record."""
+        """The shard and the sequence number, which identify a record."""
         return self.shard_id, self.sequence_number
 
     def as_event(self) -> dict[str, Any]:
-        """The record in Lambda's event (docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html)."""
+        """Return the record as a member of Lambda's event.
+
+        The page is docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html.
+        """
         return {
             "kinesis": {
                 "kinesisSchemaVersion": "1.0",
@@ -57,9 +60,9 @@ class Record:
 
 
 class Stream:
-    """Shards that share the hash keys evenly, each a list of records that only grows.
+    """Shards with equal ranges of hash keys. Each is a list to which records are appended.
 
-    Clock and dice are passed in; the dice draw the gaps between sequence numbers.
+    ``now`` returns seconds since 1970. ``random`` draws the gaps between sequence numbers.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Stream:
     def put(self, data: bytes, partition_key: str) -> Record:
         """Append a record to the shard whose range holds the MD5 hash of its partition key.
 
-        docs.aws.amazon.com/streams/latest/dev/key-concepts.html, "Partition Key".
+        The rule is in docs.aws.amazon.com/streams/latest/dev/key-concepts.html, "Partition Key".
         """
         shard = bisect_right(self._starts, hash_key(partition_key)) - 1
         self._last[shard] += self._random.randint(1, LARGEST_GAP)
@@ -94,5 +97,5 @@ class Stream:
 
 
 def hash_key(partition_key: str) -> int:
-    """The 128-bit number that a partition key stands for."""
+    """Return the 128-bit number that the service computes from a partition key."""
     return int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest(), "big")

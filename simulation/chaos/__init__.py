@@ -1,8 +1,9 @@
-"""The chaos run: everything goes wrong at once, and at the end the books have to balance.
+"""The chaos run: it delivers events while every fault happens and counts the results. It measures no speed.
 
-Events go into a stream; an event source that keeps Lambda's rules hands them to the real deliver_events, in
-processes that are killed at any moment; a local Personalize engine throttles, fails and drops connections;
-poison has to end in a real queue. Then what was put is compared with what arrived.
+Events are put into a stream. An event source with Lambda's rules sends them to the real ``deliver_events``,
+in processes that are killed at any moment. The local Personalize engine throttles, fails and resets
+connections. Poison records have to arrive in a real queue. At the end, the run compares what was put into the
+stream with what arrived.
 
-python -m simulation.chaos --help tells what can be varied. A small run is part of the tests.
+``python -m simulation.chaos --help`` lists the options. The tests contain a small run.
 """

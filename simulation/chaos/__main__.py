@@ -1,4 +1,4 @@
-"""python -m simulation.chaos: run it, print the books. Exit status 1 when a promise is broken."""
+"""The command ``python -m simulation.chaos``. It prints the report; exit status 1 means a broken promise."""
 
 from __future__ import annotations
 
@@ -13,54 +13,55 @@ from pathlib import Path
 
 from local.emulator import EmulatorError, running_emulator
 from local.personalize.process import EngineProcessError
-from simulation.chaos.books import table
 from simulation.chaos.quarantine import CREDENTIALS
+from simulation.chaos.report import table
 from simulation.chaos.run import run
 from simulation.chaos.sandbox import SandboxError
 from simulation.chaos.scenario import Scenario
 
 SETTINGS = {"true": (True,), "false": (False,), "both": (False, True)}
-QUIET_SECONDS = 10.0
-"""Between two lines of progress where they cannot overwrite each other."""
+PROGRESS_SECONDS = 10.0
+"""Time between two lines of progress where the output is no terminal."""
 
 HELP = {
     "events": "records in the stream",
-    "sessions": "sessions they belong to",
+    "sessions": "sessions of these records",
     "shards": "shards of the stream",
-    "batch_size": "records of an invocation at most",
-    "throttle": "share of PutEvents requests answered with ThrottlingException",
-    "errors": "share answered with 503",
-    "resets": "share whose connection is reset",
-    "lost_answers": "share carried out whose answer is lost",
-    "queue_errors": "share of calls to the quarantine queue whose connection breaks",
+    "batch_size": "most records of an invocation",
+    "throttle": "share of PutEvents requests that fail with ThrottlingException",
+    "errors": "share of PutEvents requests that fail with status 503",
+    "resets": "share of PutEvents requests whose connection is reset",
+    "lost_responses": "share of PutEvents requests that are processed and whose response is lost",
+    "queue_errors": "share of calls to the quarantine queue whose connection is closed",
     "poison": "share of records that can never be delivered",
     "duplicates": "share of records that a producer's retry puts twice",
     "sign_ins": "share of sessions in which the user signs in midway",
-    "kills": "share of invocations killed at a random moment",
-    "hurries": "share of invocations that start with six seconds left",
-    "timeout": "seconds of the others",
-    "limit": "seconds after which a run is stopped",
-    "seed": "draws the same traffic and the same faults again",
+    "kills": "share of invocations that are killed at a random moment",
+    "short_timeouts": "share of invocations that start with six seconds left",
+    "timeout_seconds": "time that the other invocations have",
+    "limit_seconds": "time after which a run is stopped",
+    "seed": "number that makes traffic and faults repeatable",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the scenario that the command line describes and return the exit status."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     scenario = Scenario(**{name: getattr(options, name) for name in HELP})
     progress = _Progress(time.monotonic)
     results = []
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
             progress("Starting MiniStack for the quarantine queue")
-            with running_emulator(environment=CREDENTIALS, state_dir=home / "emulator") as emulator:
-                for report_failures in SETTINGS[options.report]:
+            with running_emulator(environment=CREDENTIALS, state_dir=folder / "emulator") as emulator:
+                for report_failures in SETTINGS[options.report_failures]:
                     one = replace(scenario, report_batch_item_failures=report_failures)
-                    place = home / ("reporting" if report_failures else "raising")
-                    place.mkdir()
+                    files = folder / ("reporting" if report_failures else "raising")
+                    files.mkdir()
                     progress(f"With deliver_events {one.label}:", last=True)
-                    results.append(run(one, emulator_url=emulator.url, home=place, report=progress))
+                    results.append(run(one, emulator_url=emulator.url, folder=files, progress=progress))
     except KeyboardInterrupt:
         progress("Stopped.", last=True)
         return 130
@@ -73,7 +74,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simulation.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m simulation.chaos",
+        description="Deliver events while every fault happens at once. Then count what arrived.",
+    )
     for field in fields(Scenario):
         if field.name in HELP:
             parser.add_argument(
@@ -83,19 +87,19 @@ def _parser() -> argparse.ArgumentParser:
                 help=f"{HELP[field.name]} (default: {field.default})",
             )
     choice = parser.add_mutually_exclusive_group()
-    for spelling, value, text in (
-        ("--report-batch-item-failures", "true", "only with REPORT_BATCH_ITEM_FAILURES"),
-        ("--no-report-batch-item-failures", "false", "only without"),
-        ("--both", "both", "first without, then with (the default)"),
+    for option, value, text in (
+        ("--report-batch-item-failures", "true", "run only with REPORT_BATCH_ITEM_FAILURES"),
+        ("--no-report-batch-item-failures", "false", "run only without REPORT_BATCH_ITEM_FAILURES"),
+        ("--both", "both", "run first without, then with it (the default)"),
     ):
         choice.add_argument(
-            spelling, dest="report", action="store_const", const=value, default="both", help=text
+            option, dest="report_failures", action="store_const", const=value, default="both", help=text
         )
     return parser
 
 
 class _Progress:
-    """One line that is written over on a terminal; elsewhere a line now and then."""
+    """Prints progress: one line that is overwritten on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -108,7 +112,7 @@ class _Progress:
             sys.stderr.flush()
             self._width = 0 if last else len(line)
         elif line and (last or self._clock() >= self._next):
-            self._next = self._clock() + QUIET_SECONDS
+            self._next = self._clock() + PROGRESS_SECONDS
             print(line, file=sys.stderr, flush=True)
 
 

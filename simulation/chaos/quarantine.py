@@ -1,4 +1,4 @@
-"""The quarantine of a chaos run: a queue and a bucket in MiniStack, made for one run and read to the end."""
+"""The quarantine of a chaos run: a queue and a bucket in MiniStack, created for one run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 @dataclass(frozen=True)
 class QuarantineServices:
-    """Where they are, for the function; and a way to read them, for the books."""
+    """The queue and the bucket of one run: their names for the function, their messages for the report."""
 
     endpoint_url: str
     queue_url: str
     bucket_name: str
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """Take every message out of the queue."""
+        """Remove every message from the queue and yield its body."""
         sqs = _client("sqs", self.endpoint_url)
         while found := sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
             yield from (json.loads(message["Body"]) for message in found)
@@ -37,7 +37,7 @@ class QuarantineServices:
 
 
 def create_quarantine(endpoint_url: str, name: str) -> QuarantineServices:
-    """Make an empty queue and an empty bucket."""
+    """Create an empty queue and an empty bucket."""
     queue = _client("sqs", endpoint_url).create_queue(QueueName=name)
     _client("s3", endpoint_url).create_bucket(Bucket=name)
     return QuarantineServices(endpoint_url, queue["QueueUrl"], name)

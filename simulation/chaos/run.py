@@ -1,4 +1,4 @@
-"""One run: fill the stream, let everything loose, wait until the stream is read, compare."""
+"""One run: fill the stream, deliver it under faults until it is read to its end, and compare."""
 
 from __future__ import annotations
 
@@ -14,80 +14,82 @@ from typing import Any
 
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from local.personalize.process import EngineProcess, running_engine
-from simulation.chaos.books import Result, order_violations
 from simulation.chaos.function import QUEUE_ERRORS
 from simulation.chaos.quarantine import CREDENTIALS, QuarantineServices, create_quarantine
-from simulation.chaos.sandbox import Fleet, Sandbox
+from simulation.chaos.report import Result, order_violations
+from simulation.chaos.sandbox import FunctionPool, Sandbox
 from simulation.chaos.scenario import Scenario
-from simulation.chaos.traffic import CURSED_ITEM, Ledger, fill
-from simulation.event_source import EventSource, EventSourceMapping
+from simulation.chaos.traffic import FAILING_ITEM, Expectation, fill
+from simulation.event_source import EventSource
+from simulation.mapping import EventSourceMapping
 from simulation.stream import Stream
 
 POLL_SECONDS = 0.2
-PAGE = 10_000
-"""Events that the engine lists at once."""
-KEPT_FROM_SURROUNDINGS = ("PATH", "PYTHONPATH", "HOME", "SYSTEMROOT", "VIRTUAL_ENV", "LANG")
+EVENTS_PER_PAGE = 10_000
+"""Most events that the engine lists in one response."""
+INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "HOME", "SYSTEMROOT", "VIRTUAL_ENV", "LANG")
 
-# What each way to refuse a request is called in the books; the engine counts them by these names.
 FAULT_NAMES = {
     "ThrottlingException": "throttled",
-    "ServiceUnavailable": "answered 503",
+    "ServiceUnavailable": "failed with 503",
     "reset": "connection reset",
     "markedInvalid": "refused as invalid",
 }
+"""The engine's name of each fault that refuses a request, and its name in the report."""
 
 
 def run(
     scenario: Scenario,
     *,
     emulator_url: str,
-    home: Path,
+    folder: Path,
     mapping: EventSourceMapping | None = None,
-    report: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Result:
-    """Run one scenario with an engine and a queue of its own. ``home`` is an empty folder for their files.
+    """Run one scenario with an engine and a queue of its own and return its result.
 
-    ``mapping`` replaces the one that fits the function's settings. ``report`` is told how far it is. Raises
-    SandboxError when the function does not start.
+    ``folder`` is an empty folder for their files. ``mapping`` replaces the event source mapping that fits
+    the function's settings. ``progress`` gets a line about each step. Raise SandboxError when the function
+    does not start.
     """
-    random = Random(scenario.seed)  # noqa: S311 - a repeatable draw, guards nothing
+    random = Random(scenario.seed)  # noqa: S311 - makes a run repeatable, protects nothing
     stream = Stream(scenario.shards, now=time.time, random=random)
-    report("Filling the stream")
-    ledger = fill(stream, scenario, random, time.time())
+    progress("Filling the stream")
+    expectation = fill(stream, scenario, random, time.time())
     quarantine = create_quarantine(emulator_url, f"quarantine-{uuid.uuid4().hex}")
-    with running_engine(database=home / "events.sqlite", output=home / "engine.log") as engine:
+    with running_engine(database=folder / "events.sqlite", output=folder / "engine.log") as engine:
         environment = _environment(scenario, engine.url, quarantine)
-        fleet = Fleet(
-            lambda: Sandbox(environment, home / "function.log"),
+        pool = FunctionPool(
+            lambda: Sandbox(environment, folder / "function.log"),
             kills=scenario.kills,
-            hurries=scenario.hurries,
-            timeout=scenario.timeout,
+            short_timeouts=scenario.short_timeouts,
+            timeout_seconds=scenario.timeout_seconds,
             random=random,
             clock=clock,
         )
-        source = EventSource(stream, fleet, mapping or _mapping(scenario), now=time.time)
-        stage = _Stage(scenario, stream, ledger, quarantine, fleet, source)
+        source = EventSource(stream, pool, mapping or _mapping(scenario), now=time.time)
+        parts = _Parts(scenario, stream, expectation, quarantine, pool, source)
         started = clock()
         engine.set_faults(**_faults(scenario))
         try:
-            _play(stage, lambda: clock() - started, report)
+            _deliver(parts, lambda: clock() - started, progress)
         finally:
             engine.set_faults()
-        elapsed = clock() - started
-        report("Comparing")
-        return _compare(stage, engine, elapsed)
+        elapsed_seconds = clock() - started
+        progress("Comparing")
+        return _compare(parts, engine, elapsed_seconds)
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """Everything that takes part in a run, but for the engine."""
+class _Parts:
+    """The parts of a run, without the engine."""
 
     scenario: Scenario
     stream: Stream
-    ledger: Ledger
+    expectation: Expectation
     quarantine: QuarantineServices
-    fleet: Fleet
+    pool: FunctionPool
     source: EventSource
 
 
@@ -106,37 +108,40 @@ def _faults(scenario: Scenario) -> dict[str, Any]:
         "throttleRate": scenario.throttle,
         "errorRate": scenario.errors,
         "resetRate": scenario.resets,
-        "lostAnswerRate": scenario.lost_answers,
-        "invalidItemIds": [CURSED_ITEM],
+        "lostAnswerRate": scenario.lost_responses,
+        "invalidItemIds": [FAILING_ITEM],
     }
 
 
-def _play(stage: _Stage, elapsed: Callable[[], float], report: Callable[[str], None]) -> None:
-    """Run the event source to its end, or to the limit: then something is held up, and the books show it."""
-    source, fleet = stage.source, stage.fleet
+def _deliver(parts: _Parts, elapsed: Callable[[], float], progress: Callable[[str], None]) -> None:
+    """Run the event source until the stream is read or the time limit is over.
+
+    After the time limit, what was not delivered appears as lost in the report.
+    """
+    source, pool = parts.source, parts.pool
     worker = threading.Thread(target=source.run, name="event source")
     worker.start()
     try:
-        while worker.is_alive() and elapsed() < stage.scenario.limit and fleet.failure is None:
+        while worker.is_alive() and elapsed() < parts.scenario.limit_seconds and pool.failure is None:
             worker.join(POLL_SECONDS)
             counts = source.counts
-            report(
-                f"{counts['finished']:,} of {len(stage.stream):,} records done, "
-                f"{counts['invocations']:,} invocations, {fleet.kills:,} killed, {elapsed():.0f} s"
+            progress(
+                f"{counts['finished']:,} of {len(parts.stream):,} records done, "
+                f"{counts['invocations']:,} invocations, {pool.kills:,} killed, {elapsed():.0f} s"
             )
     finally:
         source.stop()
-        fleet.close()
+        pool.close()
         worker.join()
-        fleet.reap()
-    if fleet.failure is not None:
-        raise fleet.failure
+        pool.wait()
+    if pool.failure is not None:
+        raise pool.failure
 
 
 def _environment(scenario: Scenario, engine_url: str, quarantine: QuarantineServices) -> dict[str, str]:
-    """The function's variables: those of docs/configuration.md, botocore's endpoints, and little else."""
+    """Return the function's variables: those of docs/configuration.md, botocore's endpoints, a few others."""
     return {
-        **{name: os.environ[name] for name in KEPT_FROM_SURROUNDINGS if name in os.environ},
+        **{name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ},
         **CREDENTIALS,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -153,48 +158,49 @@ def _environment(scenario: Scenario, engine_url: str, quarantine: QuarantineServ
     }
 
 
-def _compare(stage: _Stage, engine: EngineProcess, elapsed: float) -> Result:
-    ledger, fleet, counts = stage.ledger, stage.fleet, stage.source.counts
+def _compare(parts: _Parts, engine: EngineProcess, elapsed_seconds: float) -> Result:
+    expectation, pool, counts = parts.expectation, parts.pool, parts.source.counts
     trained: dict[str, list[str]] = {}
     for session, event_id in _trained(engine):
         trained.setdefault(session, []).append(event_id)
     arrived = {event_id for ids in trained.values() for event_id in ids}
-    expected = {event_id for ids in ledger.sessions.values() for event_id in ids}
-    messages = [(message["shardId"], message["sequenceNumber"]) for message in stage.quarantine.messages()]
+    expected = {event_id for ids in expectation.sessions.values() for event_id in ids}
+    messages = [(message["shardId"], message["sequenceNumber"]) for message in parts.quarantine.messages()]
     quarantined = set(messages)
     stats = engine.control("GET", "/_engine/stats")
     refused = {name: stats["faults"].get(key, 0) for key, name in FAULT_NAMES.items()}
     return Result(
-        label=stage.scenario.label,
-        accepted=ledger.accepted,
-        echoes=ledger.echoes,
-        poison=len(ledger.poison),
+        label=parts.scenario.label,
+        accepted=expectation.accepted,
+        duplicates=expectation.duplicates,
+        poison=len(expectation.poison),
         trained=len(arrived),
-        lost=len(expected - arrived) + len(ledger.poison.keys() - quarantined),
-        strangers=len(arrived - expected),
+        lost=len(expected - arrived) + len(expectation.poison.keys() - quarantined),
+        unexpected=len(arrived - expected),
         violations=sum(
-            order_violations(list(ids), trained.get(session, [])) for session, ids in ledger.sessions.items()
+            order_violations(list(ids), trained.get(session, []))
+            for session, ids in expectation.sessions.items()
         ),
         quarantined=len(quarantined),
-        wrongly_quarantined=len(quarantined - ledger.poison.keys()),
+        wrongly_quarantined=len(quarantined - expectation.poison.keys()),
         messages=len(messages),
         discarded=counts["discarded"],
         invocations=counts["invocations"],
         failures=counts["failures"],
         redelivered=counts["redelivered"],
-        kills=fleet.kills,
-        errors=dict(fleet.errors),
-        requests={"taken": stats["putEventsCalls"], **refused},
-        fewest=ledger.fewest_calls(stage.stream, stage.scenario.batch_size),
-        elapsed=elapsed,
+        kills=pool.kills,
+        errors=dict(pool.errors),
+        requests={"processed": stats["putEventsCalls"], **refused},
+        fewest_calls=expectation.fewest_calls(parts.stream, parts.scenario.batch_size),
+        elapsed_seconds=elapsed_seconds,
     )
 
 
 def _trained(engine: EngineProcess) -> Iterator[tuple[str, str]]:
-    """Session and event id of everything that the engine was trained on, in order of arrival."""
+    """Yield session and event id of every event that the engine was trained on, in order of arrival."""
     last = 0
     while True:
-        page = engine.control("GET", f"/_engine/events?after={last}&limit={PAGE}")
+        page = engine.control("GET", f"/_engine/events?after={last}&limit={EVENTS_PER_PAGE}")
         if not page["events"]:
             return
         last = page["last"]

@@ -1,7 +1,6 @@
-"""Sandboxes as Lambda keeps them: processes that are started when needed, reused while they live, and killed.
+"""Sandboxes as Lambda keeps them: processes that are started when needed, reused while they run, and killed.
 
-A kill is a real one, SIGKILL in the middle of whatever the process is doing: requests already handed to the
-kernel still arrive, nothing else does.
+A kill is SIGKILL at any moment. Requests that the process has passed to the kernel arrive, nothing else does.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from simulation.invocation import InvocationKilledError
 
 ROOT = Path(__file__).parents[2]
 
-HURRY = RESERVE + 1
-"""Seconds of an invocation that starts late: one is left for calls, the others are the handler's reserve."""
+SHORT_TIMEOUT_SECONDS = RESERVE + 1
+"""Timeout of an invocation that starts late: one second for calls, and the time that the handler reserves."""
 
 
 class SandboxError(Exception):
-    """The function does not start; holds what it printed."""
+    """The function does not start. The message has what it printed."""
 
 
 class FunctionError(Exception):
@@ -36,7 +35,7 @@ class FunctionError(Exception):
 
 
 class Sandbox:
-    """One process. ``output`` collects what it prints."""
+    """One process. ``output`` is the file for what it prints."""
 
     def __init__(self, environment: Mapping[str, str], output: Path) -> None:
         self.alive = True
@@ -49,41 +48,47 @@ class Sandbox:
                 stdout=subprocess.PIPE,
                 stderr=printed,
                 text=True,
-                # Ctrl-C at the terminal is for the starter.
+                # Ctrl-C at the terminal is for the parent process only.
                 start_new_session=True,
             )
-        assert self._process.stdin is not None  # noqa: S101 - says to the type checker what PIPE means
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker: PIPE was given
         assert self._process.stdout is not None  # noqa: S101
         self._to, self._from = self._process.stdin, self._process.stdout
         if self._from.readline().strip() != READY:
             self.kill()
-            raise SandboxError(f"The function did not start:\n{output.read_text(errors='replace')[-2000:]}")
+            printed_text = output.read_text(errors="replace")[-2000:]
+            raise SandboxError(f"The function did not start. It printed:\n{printed_text}")
 
-    def invoke(self, request: Mapping[str, Any], lifetime: float) -> Any:
-        """The answer; InvocationKilledError when there is none after ``lifetime`` seconds."""
-        reaper = threading.Timer(lifetime, self.kill)
-        reaper.start()
+    def invoke(self, request: Mapping[str, Any], lifetime_seconds: float) -> Any:
+        """Return the response of one invocation.
+
+        Kill the process and raise InvocationKilledError when there is no response after ``lifetime_seconds``.
+        Raise FunctionError when the handler raised.
+        """
+        timer = threading.Timer(lifetime_seconds, self.kill)
+        timer.start()
         line = ""
-        with suppress(OSError, ValueError):  # killed while it was being written to
+        with suppress(OSError, ValueError):  # the process was killed during the write
             self._to.write(json.dumps(request) + "\n")
             self._to.flush()
             line = self._from.readline()
-        reaper.cancel()
-        reaper.join()
+        timer.cancel()
+        timer.join()
         if not line.endswith("\n"):
             self.kill()
             raise InvocationKilledError
-        answer = json.loads(line)
-        if "error" in answer:
-            raise FunctionError(answer["error"])
-        return answer["answer"]
+        result = json.loads(line)
+        if "error" in result:
+            raise FunctionError(result["error"])
+        return result["response"]
 
     def kill(self) -> None:
+        """Send SIGKILL to the process."""
         self.alive = False
         self._process.kill()
 
     def close(self) -> None:
-        """Kill it and wait until it is gone."""
+        """Kill the process and wait for its end."""
         self.kill()
         for pipe in (self._to, self._from):
             with suppress(OSError):
@@ -91,11 +96,11 @@ class Sandbox:
         self._process.wait()
 
 
-class Fleet:
-    """The function as the event source calls it: in an idle sandbox, or a new one.
+class FunctionPool:
+    """The function as the event source invokes it: in an idle sandbox, or in a new one.
 
-    Kills the given share of the invocations at a random moment; another share starts with hardly any time
-    left. ``clock`` tells monotonic seconds.
+    ``kills`` is the share of the invocations that are killed at a random moment. ``short_timeouts`` is the
+    share that starts with SHORT_TIMEOUT_SECONDS left. ``clock`` returns monotonic seconds.
     """
 
     def __init__(
@@ -103,8 +108,8 @@ class Fleet:
         start: Callable[[], Sandbox],
         *,
         kills: float,
-        hurries: float,
-        timeout: float,
+        short_timeouts: float,
+        timeout_seconds: float,
         random: Random,
         clock: Callable[[], float],
     ) -> None:
@@ -112,10 +117,11 @@ class Fleet:
         self.errors: Counter[str] = Counter()
         self.failure: SandboxError | None = None
         self._start = start
-        self._kill_rate, self._hurry_rate, self._timeout = kills, hurries, timeout
+        self._kills_share, self._short_share = kills, short_timeouts
+        self._timeout_seconds = timeout_seconds
         self._random = random
         self._clock = clock
-        self._typical = 0.5
+        self._typical_seconds = 0.5
         self._invocations = 0
         self._idle: list[Sandbox] = []
         self._all: list[Sandbox] = []
@@ -123,11 +129,13 @@ class Fleet:
         self._lock = threading.Lock()
 
     def __call__(self, event: dict[str, Any]) -> Any:
+        """Return the handler's response. Raise InvocationKilledError or FunctionError when there is none."""
         sandbox = self._take()
-        timeout, lifetime, request_id = self._draw()
+        timeout_seconds, lifetime_seconds, request_id = self._draw()
+        request = {"event": event, "requestId": request_id, "timeoutSeconds": timeout_seconds}
         started = self._clock()
         try:
-            answer = sandbox.invoke({"event": event, "requestId": request_id, "timeout": timeout}, lifetime)
+            response = sandbox.invoke(request, lifetime_seconds)
         except InvocationKilledError:
             with self._lock:
                 self.kills += 1
@@ -138,18 +146,18 @@ class Fleet:
             self._give_back(sandbox, started)
             raise
         self._give_back(sandbox, started)
-        return answer
+        return response
 
     def close(self) -> None:
-        """Kill every sandbox. An invocation under way ends with an error."""
+        """Kill every sandbox. Current invocations end with an error."""
         with self._lock:
             self._closed = True
             sandboxes = list(self._all)
         for sandbox in sandboxes:
             sandbox.kill()
 
-    def reap(self) -> None:
-        """Wait for the processes that close() has killed. To be called when nobody invokes any more."""
+    def wait(self) -> None:
+        """Wait for the end of the processes that close() has killed. Call it after the last invocation."""
         for sandbox in self._all:
             sandbox.close()
 
@@ -174,14 +182,16 @@ class Fleet:
 
     def _give_back(self, sandbox: Sandbox, started: float) -> None:
         with self._lock:
-            self._typical = 0.8 * self._typical + 0.2 * (self._clock() - started)
+            self._typical_seconds = 0.8 * self._typical_seconds + 0.2 * (self._clock() - started)
             self._idle.append(sandbox)
 
     def _draw(self) -> tuple[float, float, str]:
-        """Timeout, lifetime and request id of the next invocation."""
+        """Return timeout and lifetime in seconds and the request id of the next invocation."""
         with self._lock:
             self._invocations += 1
-            timeout = HURRY if self._random.random() < self._hurry_rate else self._timeout
-            killed = self._random.random() < self._kill_rate
-            moment = self._random.random() * self._typical
-            return timeout, min(timeout, moment) if killed else timeout, f"request-{self._invocations}"
+            short = self._random.random() < self._short_share
+            timeout_seconds = SHORT_TIMEOUT_SECONDS if short else self._timeout_seconds
+            killed = self._random.random() < self._kills_share
+            kill_seconds = self._random.random() * self._typical_seconds
+            lifetime_seconds = min(timeout_seconds, kill_seconds) if killed else timeout_seconds
+            return timeout_seconds, lifetime_seconds, f"request-{self._invocations}"

@@ -1,4 +1,4 @@
-"""What a chaos run is made of: how much traffic, and how much of what goes wrong."""
+"""The settings of a chaos run: how much traffic, and how many faults of each kind."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scenario:
-    """Rates are shares from 0 to 1. Field names are the options of the command line."""
+    """The settings. Rates are shares from 0 to 1. Field names are the options of the command line."""
 
     events: int = 100_000
     sessions: int = 5_000
     shards: int = 4
     batch_size: int = 1_000
     report_batch_item_failures: bool = True
-    # Of the requests to Personalize:
+    # Shares of the requests to Personalize:
     throttle: float = 0.10
     errors: float = 0.05
     resets: float = 0.02
-    lost_answers: float = 0.01
-    # Of the calls to the quarantine queue:
+    lost_responses: float = 0.01
+    # Share of the calls to the quarantine queue:
     queue_errors: float = 0.05
-    # Of the records:
+    # Shares of the records:
     poison: float = 0.01
     duplicates: float = 0.005
-    # Of the sessions: the user signs in midway.
+    # Share of the sessions in which the user signs in midway:
     sign_ins: float = 0.1
-    # Of the invocations: killed at a random moment, and started with hardly any time left.
+    # Shares of the invocations: killed at a random moment, and started shortly before the timeout.
     kills: float = 0.15
-    hurries: float = 0.05
-    timeout: float = 60.0
-    limit: float = 900.0
+    short_timeouts: float = 0.05
+    timeout_seconds: float = 60.0
+    limit_seconds: float = 900.0
     seed: int = 1
 
     @property
     def label(self) -> str:
+        """How ``deliver_events`` returns failures in this scenario, as a column heading."""
         return "reporting failures" if self.report_batch_item_failures else "raising"

@@ -108,10 +108,12 @@ def deliver_all(stream, faults, mapping, kills, seed=0):
     wire = Wire(invalid_items=[CURSED], faults=faults)
     moments = iter(kills)
     with deliver_events(wire, mapping, concurrency=1 if kills else 8) as handler:
-        runtime = Runtime(handler, timeout=60, now=lambda: 0.0, kill_after=lambda: next(moments, None))
+        runtime = Runtime(
+            handler, timeout_seconds=60, now=lambda: 0.0, kill_after=lambda: next(moments, None)
+        )
         wire.tick = runtime.tick
         source = EventSource(stream, runtime, mapping, now=lambda: 0.0)
-        source.run_in_turns(Random(seed), at_most=2_000)
+        source.run_in_turns(Random(seed), max_invocations=2_000)
     assert by_session(wire.trained) == trained
     assert wire.quarantined == poison
     assert kept(wire) == {record.place: record.data for record in all_of(stream) if record.place in poison}

@@ -1,4 +1,4 @@
-"""The chaos run in small: a real engine with faults, a real queue, the real handler in killed processes."""
+"""A small chaos run: a real engine with faults, a real queue, the real handler in killed processes."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from local.emulator import running_emulator
 from simulation.chaos.quarantine import CREDENTIALS
 from simulation.chaos.run import run
 from simulation.chaos.scenario import Scenario
-from simulation.event_source import EventSourceMapping
+from simulation.mapping import EventSourceMapping
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +17,16 @@ def emulator(tmp_path_factory):
 
 
 @pytest.mark.parametrize("report", [False, True], ids=["raising", "reporting"])
-def test_whatever_goes_wrong_the_books_balance(emulator, tmp_path, report):
+def test_whatever_fails_the_report_shows_no_difference(emulator, tmp_path, report):
     scenario = Scenario(
-        events=2_000, sessions=100, batch_size=200, kills=0.3, report_batch_item_failures=report, limit=120
+        events=2_000,
+        sessions=100,
+        batch_size=200,
+        kills=0.3,
+        report_batch_item_failures=report,
+        limit_seconds=120,
     )
-    result = run(scenario, emulator_url=emulator.url, home=tmp_path)
+    result = run(scenario, emulator_url=emulator.url, folder=tmp_path)
     assert result.broken == []
     assert result.lost == 0
     assert result.trained == result.accepted - result.quarantined
@@ -31,10 +36,12 @@ def test_whatever_goes_wrong_the_books_balance(emulator, tmp_path, report):
 
 
 def test_failures_reported_to_a_mapping_that_does_not_read_them_are_lost_and_noticed(emulator, tmp_path):
-    # Why REPORT_BATCH_ITEM_FAILURES is false by default; and a run that cannot fail would prove nothing.
-    scenario = Scenario(events=200, sessions=8, throttle=1.0, kills=0.0, hurries=1.0, limit=120)
+    # This is why REPORT_BATCH_ITEM_FAILURES is false by default. It also shows that a run can fail.
+    scenario = Scenario(
+        events=200, sessions=8, throttle=1.0, kills=0.0, short_timeouts=1.0, limit_seconds=120
+    )
     result = run(
-        scenario, emulator_url=emulator.url, home=tmp_path, mapping=EventSourceMapping(batch_size=100)
+        scenario, emulator_url=emulator.url, folder=tmp_path, mapping=EventSourceMapping(batch_size=100)
     )
     assert result.lost == result.accepted - result.poison
     assert "no event is lost" in result.broken

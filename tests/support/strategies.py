@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import events
-from simulation.event_source import EventSourceMapping
+from simulation.mapping import EventSourceMapping
 from tests.support.factories import NOW, request
 from tests.support.wire import FAULTS
 

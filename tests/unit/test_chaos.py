@@ -1,4 +1,4 @@
-"""The chaos run's traffic and books: what is put can be told apart, and no broken promise goes unnoticed."""
+"""The chaos run's traffic and report: records are told apart, and every broken promise is reported."""
 
 import re
 from dataclasses import replace
@@ -8,22 +8,22 @@ import pytest
 
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import events
-from simulation.chaos.books import Result, order_violations, table
+from simulation.chaos.report import Result, order_violations, table
 from simulation.chaos.scenario import Scenario
-from simulation.chaos.traffic import CURSED_ITEM, fill
+from simulation.chaos.traffic import FAILING_ITEM, fill
 from simulation.stream import Stream
 from tests.support.factories import NOW
 
 SCENARIO = Scenario(events=3_000, sessions=150, poison=0.05, duplicates=0.05, sign_ins=0.5)
 
-BALANCED = Result(
-    label="balanced",
+COMPLETE = Result(
+    label="complete",
     accepted=100,
-    echoes=1,
+    duplicates=1,
     poison=10,
     trained=90,
     lost=0,
-    strangers=0,
+    unexpected=0,
     violations=0,
     quarantined=10,
     wrongly_quarantined=0,
@@ -34,9 +34,9 @@ BALANCED = Result(
     redelivered=20,
     kills=1,
     errors={},
-    requests={"taken": 30, "throttled": 3},
-    fewest=20,
-    elapsed=1.5,
+    requests={"processed": 30, "throttled": 3},
+    fewest_calls=20,
+    elapsed_seconds=1.5,
 )
 
 
@@ -51,53 +51,53 @@ def all_of(stream):
 
 
 def read(record):
-    """The event of a record that can be delivered, else None."""
+    """Return the event of a record that can be delivered, else None."""
     try:
         event = events.read(record.data, fallback_id=":".join(record.place), arrived_at=NOW)
     except InvalidRequestError:
         return None
-    return None if event.entry.get("itemId") == CURSED_ITEM else event
+    return None if event.entry.get("itemId") == FAILING_ITEM else event
 
 
 # Traffic
 
 
 def test_as_many_events_are_put_as_asked_for_and_some_of_them_twice(filled):
-    stream, ledger = filled
-    assert ledger.accepted == SCENARIO.events
-    assert len(stream) == SCENARIO.events + ledger.echoes
-    assert ledger.echoes > 0
+    stream, expectation = filled
+    assert expectation.accepted == SCENARIO.events
+    assert len(stream) == SCENARIO.events + expectation.duplicates
+    assert expectation.duplicates > 0
 
 
-def test_the_ledger_knows_poison_from_valid_events(filled):
-    stream, ledger = filled
+def test_the_expectation_tells_poison_from_valid_events(filled):
+    stream, expectation = filled
     for record in all_of(stream):
-        assert (read(record) is None) == (record.place in ledger.poison)
+        assert (read(record) is None) == (record.place in expectation.poison)
 
 
 def test_every_kind_of_poison_is_put():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
-    ledger = fill(stream, Scenario(events=500, sessions=5, poison=1.0), Random(1), NOW.timestamp())
+    expectation = fill(stream, Scenario(events=500, sessions=5, poison=1.0), Random(1), NOW.timestamp())
     assert {"refused by Personalize", "not UTF-8", "empty", "too large for a message"} < set(
-        ledger.poison.values()
+        expectation.poison.values()
     )
 
 
-def test_the_ledger_holds_each_sessions_events_in_stream_order(filled):
-    stream, ledger = filled
+def test_the_expectation_has_each_sessions_events_in_stream_order(filled):
+    stream, expectation = filled
     sessions = {}
     for event in filter(None, map(read, all_of(stream))):
         sessions.setdefault(event.session_id, {}).setdefault(event.event_id)
     assert {name: list(ids) for name, ids in sessions.items()} == {
-        name: list(ids) for name, ids in ledger.sessions.items()
+        name: list(ids) for name, ids in expectation.sessions.items()
     }
 
 
 def test_a_session_stays_in_one_shard_and_has_several_events(filled):
-    stream, ledger = filled
+    stream, expectation = filled
     shards = {(record.partition_key, record.shard_id) for record in all_of(stream)}
     assert len(shards) == len({partition_key for partition_key, _ in shards}) == SCENARIO.sessions
-    assert ledger.valid / len(ledger.sessions) > 10
+    assert expectation.valid / len(expectation.sessions) > 10
 
 
 def test_some_users_sign_in_midway(filled):
@@ -118,26 +118,26 @@ def test_the_same_seed_draws_the_same_traffic(filled):
 def test_the_fewest_calls_are_ten_events_of_one_user_and_session_in_order():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
     scenario = Scenario(events=95, sessions=1, poison=0, duplicates=0, sign_ins=0)
-    ledger = fill(stream, scenario, Random(1), NOW.timestamp())
-    assert ledger.fewest_calls(stream, 1000) == 10
-    assert ledger.fewest_calls(stream, 25) == 3 + 3 + 3 + 2
+    expectation = fill(stream, scenario, Random(1), NOW.timestamp())
+    assert expectation.fewest_calls(stream, 1000) == 10
+    assert expectation.fewest_calls(stream, 25) == 3 + 3 + 3 + 2
 
 
 def test_a_sign_in_costs_a_call_of_its_own():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
     scenario = Scenario(events=40, sessions=2, poison=0, duplicates=0, sign_ins=1)
-    ledger = fill(stream, scenario, Random(1), NOW.timestamp())
-    events_of = {name: len(ids) for name, ids in ledger.sessions.items()}
+    expectation = fill(stream, scenario, Random(1), NOW.timestamp())
+    events_of = {name: len(ids) for name, ids in expectation.sessions.items()}
     anonymous, signing_in = events_of["session-000000"], events_of["session-000001"]
     expected = -(-anonymous // 10) + 1 + -(-(signing_in - 5) // 10)
-    assert ledger.fewest_calls(stream, 1000) == expected
+    assert expectation.fewest_calls(stream, 1000) == expected
 
 
-# Books
+# The report
 
 
-def test_balanced_books_keep_every_promise():
-    assert BALANCED.broken == []
+def test_a_run_without_a_difference_keeps_every_promise():
+    assert COMPLETE.broken == []
 
 
 @pytest.mark.parametrize(
@@ -146,31 +146,32 @@ def test_balanced_books_keep_every_promise():
         {"lost": 1},
         {"discarded": 1},
         {"trained": 89},
-        {"trained": 91, "strangers": 1},
+        {"trained": 91, "unexpected": 1},
         {"violations": 1},
         {"quarantined": 9},
         {"quarantined": 11, "wrongly_quarantined": 1},
         {"wrongly_quarantined": 1},
     ],
 )
-def test_what_does_not_balance_breaks_a_promise(change):
-    assert replace(BALANCED, **change).broken
+def test_every_difference_breaks_a_promise(change):
+    assert replace(COMPLETE, **change).broken
 
 
 @pytest.mark.parametrize(
     ("arrived", "violations"),
     [("abcd", 0), ("acd", 0), ("", 0), ("bacd", 1), ("dabc", 3), ("abxcd", 0)],
 )
-def test_an_event_after_one_that_stands_later_in_the_stream_is_a_violation(arrived, violations):
+def test_an_event_that_arrives_after_a_later_one_of_the_stream_is_a_violation(arrived, violations):
     assert order_violations("abcd", arrived) == violations
 
 
 def test_the_table_shows_results_side_by_side_and_names_a_broken_promise():
-    broken = replace(BALANCED, label="broken", lost=1, errors={"DeliveryIncompleteError": 2})
-    rows = (re.split(r"\s{2,}", line.strip()) for line in table([BALANCED, broken]).splitlines())
+    broken = replace(COMPLETE, label="broken", lost=1, errors={"DeliveryIncompleteError": 2})
+    rows = (re.split(r"\s{2,}", line.strip()) for line in table([COMPLETE, broken]).splitlines())
     lines = {name: cells for name, *cells in rows}
     assert lines["events lost"] == ["0", "1"]
     assert lines["raised DeliveryIncompleteError"] == ["0", "2"]
     assert lines["PutEvents requests"] == ["33", "33"]
     assert lines["requests / fewest"] == ["1.65", "1.65"]
+    assert lines["processed / fewest"] == ["1.50", "1.50"]
     assert lines["no event is lost"] == ["kept", "BROKEN"]

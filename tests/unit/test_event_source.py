@@ -1,4 +1,4 @@
-"""The rules of Lambda's Kinesis event source, one test for each. Its module names the pages."""
+"""The rules of Lambda's Kinesis event source, one test for each. simulation.mapping names the pages."""
 
 import base64
 import json
@@ -10,14 +10,9 @@ from random import Random
 import pytest
 
 from chalicelib.delivery.kinesis import MAX_PAYLOAD_BYTES
-from simulation.event_source import (
-    CompleteFailureError,
-    Destination,
-    EventSource,
-    EventSourceMapping,
-    first_failed,
-)
+from simulation.event_source import EventSource
 from simulation.invocation import InvocationKilledError, Kill, Runtime
+from simulation.mapping import CompleteFailureError, Destination, EventSourceMapping, first_failed
 from simulation.stream import Stream, hash_key
 
 REPORT = {"report_batch_item_failures": True}
@@ -25,7 +20,7 @@ BISECT = {"bisect_batch_on_function_error": True}
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self):
         self.seconds = 1_770_000_000.0
@@ -35,7 +30,7 @@ class Clock:
 
 
 class Function:
-    """Remembers what it was sent, as the payloads of each batch, and answers what ``behave`` says."""
+    """Keeps the payloads of each batch that it was sent, and returns what ``behave`` returns."""
 
     def __init__(self, behave=lambda *payloads: None):
         self.batches = []
@@ -49,7 +44,7 @@ class Function:
         return self._behave(*payloads)
 
     def report(self, payload):
-        """The partial success that names the record with this payload."""
+        """Return the partial failure that names the record with this payload."""
         return {"batchItemFailures": [{"itemIdentifier": self.number(payload)}]}
 
     def number(self, payload):
@@ -68,16 +63,16 @@ def clock():
 
 @pytest.fixture
 def play(clock):
-    """``play(function, "abc", batch_size=2)`` sends the payloads of one shard; returns the event source."""
+    """Return ``play(function, "abc", batch_size=2)``: it sends one shard and returns the event source."""
 
-    def run(function, payloads="abcd", destination=None, at_most=50, **settings):
+    def run(function, payloads="abcd", destination=None, max_invocations=50, **settings):
         stream = Stream(1, now=clock, random=Random(1))
         for payload in payloads:
             stream.put(payload.encode(), "key")
         source = EventSource(
             stream, function, EventSourceMapping(**settings), now=clock, destination=destination
         )
-        source.run_in_turns(Random(1), at_most=at_most)
+        source.run_in_turns(Random(1), max_invocations=max_invocations)
         source.records = stream.shards[0]
         return source
 
@@ -85,7 +80,7 @@ def play(clock):
 
 
 def failing(*bad):
-    """A behaviour: raises while one of these payloads is in the batch."""
+    """Return a behaviour that raises while one of these payloads is in the batch."""
 
     def behave(*payloads):
         if set(bad) & set(payloads):
@@ -95,7 +90,7 @@ def failing(*bad):
 
 
 def once(first, then=None):
-    """A behaviour: the first invocation does the one, every later one the other."""
+    """Return a behaviour: the first invocation calls ``first``, every later one returns ``then``."""
     behaviours = iter([first])
 
     def behave(*payloads):
@@ -157,7 +152,7 @@ def test_a_batch_ends_before_it_is_larger_than_the_payload_limit(play):
     assert [len(batch) for batch in function.batches] == [1 + len(half), len(half) + 1]
 
 
-def test_a_record_above_the_payload_limit_travels_alone(play):
+def test_a_record_above_the_payload_limit_is_sent_alone(play):
     function = Function()
     play(function, ["a", "x" * MAX_PAYLOAD_BYTES, "b"])
     assert [len(batch) for batch in function.batches] == [1, MAX_PAYLOAD_BYTES, 1]
@@ -171,10 +166,10 @@ def test_records_put_while_the_source_runs_are_sent_too(clock):
     assert function.batches == ["a", "b"]
 
 
-def test_the_checkpoint_is_the_last_record_of_what_is_done_with(play):
+def test_the_checkpoint_is_the_last_finished_record(play):
     source = play(Function(), "abc", batch_size=2)
-    (lane,) = source.lanes
-    assert lane.checkpoint == source.records[-1].sequence_number
+    (reader,) = source.readers
+    assert reader.checkpoint == source.records[-1].sequence_number
     assert source.counts["finished"] == 3
 
 
@@ -182,11 +177,11 @@ def test_the_checkpoint_is_the_last_record_of_what_is_done_with(play):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [None, {}, "text", {"batchItemFailures": [{"itemIdentifier": ""}]}, {"batchItemFailures": "nonsense"}],
 )
-def test_without_the_setting_every_answer_is_a_success(play, answer):
-    function = Function(lambda *_: answer)
+def test_without_the_setting_every_response_is_a_success(play, response):
+    function = Function(lambda *_: response)
     play(function, "abcd", batch_size=2)
     assert function.batches == ["ab", "cd"]
 
@@ -214,10 +209,10 @@ def test_by_default_an_error_is_retried_for_ever(play):
 
 
 @pytest.mark.parametrize(
-    "answer", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}, {"other": 1}]
+    "response", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}, {"other": 1}]
 )
-def test_an_empty_or_null_answer_or_list_is_a_success(play, answer):
-    function = Function(lambda *_: answer)
+def test_an_empty_or_null_response_or_list_is_a_success(play, response):
+    function = Function(lambda *_: response)
     play(function, "abcd", batch_size=2, **REPORT)
     assert function.batches == ["ab", "cd"]
 
@@ -245,8 +240,8 @@ def test_of_several_reported_failures_the_lowest_sequence_number_counts(play):
 
 
 def test_sequence_numbers_are_compared_as_numbers():
-    answer = {"batchItemFailures": [{"itemIdentifier": "10"}, {"itemIdentifier": "9"}]}
-    assert first_failed(answer, ["8", "9", "10"]) == 1
+    response = {"batchItemFailures": [{"itemIdentifier": "10"}, {"itemIdentifier": "9"}]}
+    assert first_failed(response, ["8", "9", "10"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -268,10 +263,10 @@ def test_a_bad_item_identifier_fails_the_whole_batch(play, failure):
     assert function.batches == ["abcd", "abcd"]
 
 
-@pytest.mark.parametrize("answer", ["text", [1], 7, {"batchItemFailures": "abc"}, {"batchItemFailures": 1}])
-def test_an_answer_that_is_no_object_with_a_list_fails_the_whole_batch(answer):
+@pytest.mark.parametrize("response", ["text", [1], 7, {"batchItemFailures": "abc"}, {"batchItemFailures": 1}])
+def test_a_response_that_is_no_object_with_a_list_fails_the_whole_batch(response):
     with pytest.raises(CompleteFailureError):
-        first_failed(answer, ["1", "2"])
+        first_failed(response, ["1", "2"])
 
 
 def test_an_error_fails_the_whole_batch_with_the_setting_too(play):
@@ -283,7 +278,7 @@ def test_an_error_fails_the_whole_batch_with_the_setting_too(play):
 # BisectBatchOnFunctionError
 
 
-def test_bisecting_halves_a_failed_batch_until_the_guilty_record_stands_alone(play):
+def test_bisecting_halves_a_failed_batch_until_the_offending_record_is_alone(play):
     function = Function(failing("b"))
     source = play(function, "abcde", batch_size=4, maximum_retry_attempts=1, **BISECT)
     assert function.batches == ["abcd", "ab", "a", "b", "b", "cd", "e"]
@@ -296,7 +291,7 @@ def test_bisecting_happens_on_an_error_whatever_the_report_setting_says(play):
     assert function.batches == ["abcd", "ab", "cd"]
 
 
-def test_with_both_settings_a_partial_success_splits_at_the_reported_record(play):
+def test_with_both_settings_a_partial_failure_splits_at_the_reported_record(play):
     function = Function(once(lambda *_: function.report("b")))
     play(function, "abcd", **BISECT, **REPORT)
     assert function.batches == ["abcd", "bcd"]
@@ -311,7 +306,7 @@ def test_splitting_uses_up_no_retry(play):
     assert function.batches == ["abcd", "ab", "a", "a", "a", "b", "cd"]
 
 
-def test_after_the_last_retry_the_batch_is_given_up_and_the_shard_goes_on(play):
+def test_after_the_last_retry_the_batch_is_discarded_and_the_shard_goes_on(play):
     function = Function(failing("a"))
     source = play(function, "abcd", batch_size=2, maximum_retry_attempts=2)
     assert function.batches == ["ab", "ab", "ab", "cd"]
@@ -324,7 +319,7 @@ def test_no_retries_means_one_attempt(play):
     assert function.batches == ["ab"]
 
 
-def test_reported_failures_use_up_retries_like_errors(play):
+def test_reported_failures_use_up_retries_as_errors_do(play):
     function = Function(lambda *payloads: function.report("b") if "b" in payloads else None)
     source = play(function, "abcd", batch_size=3, maximum_retry_attempts=2, **REPORT)
     assert function.batches == ["abc", "bc", "bc", "d"]
@@ -345,7 +340,7 @@ def test_a_record_that_is_too_old_is_not_sent_again(play, clock):
     assert source.counts["discarded"] == 2
 
 
-def test_only_the_records_that_are_too_old_are_given_up(clock):
+def test_only_the_records_that_are_too_old_are_discarded(clock):
     stream = Stream(1, now=clock, random=Random(1))
     stream.put(b"a", "key")
     clock.seconds += 50
@@ -362,7 +357,7 @@ def test_only_the_records_that_are_too_old_are_given_up(clock):
 
 
 @pytest.mark.parametrize("kind", ["s3", "sqs", "sns"])
-def test_a_batch_that_is_given_up_is_described_to_the_destination(play, kind):
+def test_a_discarded_batch_is_described_to_the_destination(play, kind):
     documents = []
     source = play(
         Function(failing("b")),
@@ -414,7 +409,7 @@ def test_queues_and_topics_receive_no_records(play, kind):
 
 
 def recorder():
-    """A function, and the payloads it was sent by partition key."""
+    """Return a function, and the payloads that it was sent by partition key."""
     seen = defaultdict(list)
 
     def function(event):
@@ -431,7 +426,7 @@ def numbered(stream, keys=20, each=30):
     return [str(number).encode() for number in range(each)]
 
 
-def test_shards_are_worked_on_at_the_same_time(clock):
+def test_shards_are_processed_at_the_same_time(clock):
     stream = Stream(2, now=clock, random=Random(1))
     numbered(stream, each=1)
     both = threading.Barrier(2, timeout=10)
@@ -439,16 +434,16 @@ def test_shards_are_worked_on_at_the_same_time(clock):
     assert not both.broken
 
 
-def test_a_shard_is_one_batch_at_a_time(clock):
+def test_a_shard_has_one_batch_at_a_time(clock):
     stream = Stream(1, now=clock, random=Random(1))
     expected = numbered(stream)
     function, seen = recorder()
-    under_way = threading.Lock()
+    busy = threading.Lock()
 
     def alone(event):
-        assert under_way.acquire(blocking=False)
+        assert busy.acquire(blocking=False)
         function(event)
-        under_way.release()
+        busy.release()
 
     source = EventSource(stream, alone, EventSourceMapping(batch_size=7), now=clock)
     source.run()
@@ -467,9 +462,9 @@ def test_an_error_in_one_shard_does_not_hold_up_another(clock):
 
     source = EventSource(stream, function, EventSourceMapping(), now=clock)
     with pytest.raises(RuntimeError):
-        source.run_in_turns(Random(1), at_most=50)
-    assert source.lanes[0].counts["finished"] == 0
-    assert source.lanes[1].counts["finished"] == len(stream.shards[1])
+        source.run_in_turns(Random(1), max_invocations=50)
+    assert source.readers[0].counts["finished"] == 0
+    assert source.readers[1].counts["finished"] == len(stream.shards[1])
 
 
 def test_parallel_batches_of_a_shard_keep_the_order_of_each_partition_key(clock):
@@ -481,10 +476,10 @@ def test_parallel_batches_of_a_shard_keep_the_order_of_each_partition_key(clock)
     source.run_in_turns(Random(1))
     assert len(seen) == 20
     assert all(payloads == expected for payloads in seen.values())
-    assert sum(lane.counts["invocations"] > 0 for lane in source.lanes) == 4
+    assert sum(reader.counts["invocations"] > 0 for reader in source.readers) == 4
 
 
-def test_parallel_batches_of_a_shard_are_worked_on_at_the_same_time(clock):
+def test_parallel_batches_of_a_shard_are_processed_at_the_same_time(clock):
     stream = Stream(1, now=clock, random=Random(1))
     numbered(stream, each=1)
     all_four = threading.Barrier(4, timeout=10)
@@ -493,7 +488,7 @@ def test_parallel_batches_of_a_shard_are_worked_on_at_the_same_time(clock):
     assert not all_four.broken
 
 
-def test_a_source_that_is_stopped_ends_after_the_invocation_under_way(clock):
+def test_a_stopped_event_source_ends_after_its_current_invocation(clock):
     stream = Stream(1, now=clock, random=Random(1))
     numbered(stream)
     sent = []
@@ -511,7 +506,7 @@ def test_a_source_that_is_stopped_ends_after_the_invocation_under_way(clock):
 
 
 class Wire:
-    """Requests of a handler that stand for its work: ``carried`` are those that arrived."""
+    """Carries the requests of a handler; ``carried`` has those that arrived."""
 
     def __init__(self, clock=None, seconds=0.0):
         self.carried = []
@@ -532,20 +527,20 @@ def sender(wire):
         for record in event["Records"]:
             try:
                 wire.send(base64.b64decode(record["kinesis"]["data"]).decode())
-            except Exception:  # noqa: BLE001 - a handler that survives everything but its own death
-                pytest.fail("a handler must not be able to catch its death")
+            except Exception:  # noqa: BLE001 - a handler that catches everything but Kill
+                pytest.fail("a handler must not be able to catch Kill")
         return {"batchItemFailures": []}
 
     return handler
 
 
 @pytest.mark.parametrize(("ticks", "carried"), [(0, ""), (1, "a"), (2, "a"), (3, "ab"), (5, "abc")])
-def test_of_a_killed_invocation_the_work_done_stays_done_and_the_rest_does_not_happen(
-    play, clock, ticks, carried
-):
+def test_what_a_killed_invocation_has_sent_stays_sent_and_the_rest_is_not_sent(play, clock, ticks, carried):
     wire = Wire()
     moments = iter([ticks])
-    wire.runtime = Runtime(sender(wire), timeout=60, now=clock, kill_after=lambda: next(moments, None))
+    wire.runtime = Runtime(
+        sender(wire), timeout_seconds=60, now=clock, kill_after=lambda: next(moments, None)
+    )
     source = play(wire.runtime, "abc", **REPORT)
     assert "".join(wire.carried) == carried + "abc"
     assert source.counts["failures"] == wire.runtime.kills == 1
@@ -553,38 +548,38 @@ def test_of_a_killed_invocation_the_work_done_stays_done_and_the_rest_does_not_h
 
 def test_an_invocation_is_killed_at_its_timeout(play, clock):
     wire = Wire(clock, seconds=4.0)
-    wire.runtime = Runtime(sender(wire), timeout=10, now=clock)
+    wire.runtime = Runtime(sender(wire), timeout_seconds=10, now=clock)
     play(wire.runtime, "abcd", **BISECT)
     assert "".join(wire.carried) == "abc" + "abcd"
     assert wire.runtime.kills == 1
 
 
-def test_threads_of_a_killed_invocation_send_nothing_either(clock):
+def test_threads_of_a_killed_invocation_send_nothing(clock):
     wire = Wire()
     outcomes = []
 
-    def survivor():
+    def late_sender():
         try:
             wire.send("late")
         except Kill:
-            outcomes.append("died")
+            outcomes.append("killed")
 
     def handler(event, context):
         with pytest.raises(Kill):
             wire.send("early")
-        thread = threading.Thread(target=survivor)
+        thread = threading.Thread(target=late_sender)
         thread.start()
         thread.join()
-        return "an answer that nobody gets"
+        return "a response that nobody gets"
 
-    wire.runtime = Runtime(handler, timeout=60, now=clock, kill_after=lambda: 0)
+    wire.runtime = Runtime(handler, timeout_seconds=60, now=clock, kill_after=lambda: 0)
     with pytest.raises(InvocationKilledError):
         wire.runtime({"Records": []})
     assert wire.carried == []
-    assert outcomes == ["died"]
+    assert outcomes == ["killed"]
 
 
-def test_the_context_tells_the_time_that_is_left(clock):
+def test_the_context_returns_the_time_that_is_left(clock):
     left = []
 
     def handler(event, context):
@@ -592,5 +587,5 @@ def test_the_context_tells_the_time_that_is_left(clock):
         clock.seconds += 3
         left.append(context.get_remaining_time_in_millis())
 
-    Runtime(handler, timeout=10, now=clock)({"Records": []})
+    Runtime(handler, timeout_seconds=10, now=clock)({"Records": []})
     assert left == [10_000, 7_000]

@@ -1,4 +1,4 @@
-"""The books at the end of a chaos run: what was put, what arrived, and which promises that keeps."""
+"""The report of a chaos run: what was put, what arrived, and which promises were kept. Pure."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Result:
-    """What one run came to. Counts of distinct events or records unless it says otherwise.
+    """The counts of one run. They count distinct events or records where nothing else is said.
 
-    ``accepted`` is everything put into the stream, poison included; ``echoes`` are the records that a
-    producer's retry put once more. ``requests`` counts PutEvents on the wire by how it ended, botocore's
-    retries included.
+    ``accepted`` counts everything that was put into the stream, poison included. ``duplicates`` counts the
+    records that a producer's retry put once more. ``unexpected`` counts the events that arrived and are not
+    valid. ``requests`` counts the PutEvents requests by their outcome, botocore's retries included.
     """
 
     label: str
     accepted: int
-    echoes: int
+    duplicates: int
     poison: int
     trained: int
     lost: int
-    strangers: int
+    unexpected: int
     violations: int
     quarantined: int
     wrongly_quarantined: int
@@ -33,28 +33,32 @@ class Result:
     kills: int
     errors: Mapping[str, int]
     requests: Mapping[str, int]
-    fewest: int
-    elapsed: float
+    fewest_calls: int
+    elapsed_seconds: float
 
     @property
     def promises(self) -> dict[str, bool]:
-        """Each promise, and whether it was kept."""
+        """Each promise, and whether the run kept it."""
         return {
             "no event is lost": self.lost == 0 and self.discarded == 0,
             "distinct events trained on = accepted - quarantined": self.trained
             == self.accepted - self.quarantined,
-            "nothing is trained on that is poison": self.strangers == 0,
+            "nothing is trained on that is poison": self.unexpected == 0,
             "no event overtakes another of its session": self.violations == 0,
             "quarantined = poison exactly": self.quarantined == self.poison and self.wrongly_quarantined == 0,
         }
 
     @property
     def broken(self) -> list[str]:
+        """The promises that the run did not keep."""
         return [promise for promise, kept in self.promises.items() if not kept]
 
 
 def order_violations(expected: Sequence[str], arrived: Sequence[str]) -> int:
-    """How many events arrived after one that stands later in the stream; lost ones do not count."""
+    """Return how many events arrived after an event with a later position in the stream.
+
+    Lost events do not count.
+    """
     position = {event_id: index for index, event_id in enumerate(expected)}
     latest, violations = -1, 0
     for event_id in arrived:
@@ -65,7 +69,7 @@ def order_violations(expected: Sequence[str], arrived: Sequence[str]) -> int:
 
 
 def table(results: Sequence[Result]) -> str:
-    """The results side by side, with their promises."""
+    """Return the results side by side as a table, with their promises."""
     columns = [_cells(result) for result in results]
     rows = [["", *(result.label for result in results)]]
     rows += [[name, *(column.get(name, "0") for column in columns)] for name in _names(columns)]
@@ -90,7 +94,7 @@ def _cells(result: Result) -> dict[str, str]:
     requests = sum(result.requests.values())
     counts = {
         "events accepted": result.accepted,
-        "  put once more by a producer's retry": result.echoes,
+        "  put once more by a producer's retry": result.duplicates,
         "  poison among them": result.poison,
         "events lost": result.lost,
         "distinct events trained on": result.trained,
@@ -104,13 +108,15 @@ def _cells(result: Result) -> dict[str, str]:
         "records delivered again": result.redelivered,
         "PutEvents requests": requests,
         **{f"  {name}": number for name, number in result.requests.items()},
-        "fewest possible": result.fewest,
+        "fewest possible": result.fewest_calls,
     }
     cells = {name: f"{number:,}" for name, number in counts.items()}
-    ratio = requests / result.fewest if result.fewest else 1.0
-    taken = result.requests["taken"] / result.fewest if result.fewest else 1.0
     return cells | {
-        "requests / fewest": f"{ratio:.2f}",
-        "taken / fewest": f"{taken:.2f}",
-        "seconds": f"{result.elapsed:.1f}",
+        "requests / fewest": _ratio(requests, result.fewest_calls),
+        "processed / fewest": _ratio(result.requests["processed"], result.fewest_calls),
+        "seconds": f"{result.elapsed_seconds:.1f}",
     }
+
+
+def _ratio(count: int, fewest: int) -> str:
+    return f"{count / fewest if fewest else 1.0:.2f}"
