@@ -1,5 +1,5 @@
-"""`make bench`: what this project costs, each number beside a named alternative measured in the same minute.
+"""Measurements of what this project costs, each beside a named alternative. This folder tests nothing.
 
-Nothing here is asserted: what a machine can make slow is measured, and what only the code can change (calls,
-bytes, imports) is held by tests/integration/test_costs.py.
+Nothing here is asserted, because another machine can be slower. What only the code can change (calls, bytes,
+imports) is asserted in tests/integration/test_costs.py.
 """

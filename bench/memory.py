@@ -20,7 +20,7 @@ from bench.server import running_server
 from bench.throttle import available, throttled
 from bench.traffic import fewest_calls
 from ops.capacity.batches import invocation
-from ops.capacity.load import MB_OF_ONE_CPU, ON_DEMAND_SHARDS, Load, cpu_share, deployed_memory
+from ops.capacity.load import MB_OF_ONE_CPU, ON_DEMAND_SHARDS, Load, cpu_share, deployed_memory_mb
 from ops.capacity.prices import Prices
 
 SIZES = (128, 256, 512, 768, 1024, 1536, MB_OF_ONE_CPU)
@@ -201,7 +201,7 @@ def _rule(cpu: Cpu) -> str:
         ("deliver_events", delivery_memory(cpu), calls),
     )
     return "\n".join(
-        f"- {name}: {size:,} MB is the smallest of these {why} (deployed: {deployed_memory(name):,} MB)."
+        f"- {name}: {size:,} MB is the smallest of these {why} (deployed: {deployed_memory_mb(name):,} MB)."
         for name, size, why in chosen
     )
 

@@ -1,1 +1,4 @@
-"""What a load takes, on paper: shards, calls, price. Pure; docs/capacity.md explains it."""
+"""What a load needs on AWS, by calculation: shards, calls, price. It measures nothing and calls no service.
+
+docs/capacity.md explains the calculation.
+"""

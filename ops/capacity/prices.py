@@ -1,4 +1,4 @@
-"""US dollars a month, by item; docs/deploy.md shows the sums."""
+"""The price of a load in US dollars a month, by item. docs/deploy.md has the sums."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from dataclasses import dataclass
 
 from ops.capacity.batches import Delivery
-from ops.capacity.load import RECOMMENDATION_SECONDS, Load, deployed_memory
+from ops.capacity.load import RECOMMENDATION_SECONDS, Load, deployed_memory_mb
 
-HOURS = 730
-MILLION_SECONDS = HOURS * 3600 / 1e6
-"""A month: what happens once a second happens 2.628 million times."""
+HOURS_PER_MONTH = 730
+MILLION_SECONDS = HOURS_PER_MONTH * 3600 / 1e6
+"""Seconds of a month, in millions: what happens once a second happens 2.628 million times a month."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """List prices of us-east-1 in US dollars as known in 2025, from memory; docs/deploy.md has the sums.
+    """List prices of us-east-1 in US dollars as known in 2025, from memory.
 
     A GB is 10⁹ bytes.
     """
@@ -38,28 +38,28 @@ class Prices:
     alarms_metrics_key: float = 0.90 + 3.90 + 1.00
 
     def million_invocations(self, seconds: float, memory_mb: int) -> float:
-        """Requests and time, on arm64."""
+        """Return the price of a million invocations of ``seconds`` each, on arm64: requests and time."""
         return self.lambda_million + 1e6 * seconds * memory_mb / 1024 * self.lambda_gb_second
 
 
 def monthly_price(delivery: Delivery, prices: Prices) -> dict[str, float]:
-    """US dollars by item; docs/deploy.md shows the sums."""
+    """Return US dollars a month by item."""
     load = delivery.load
     millions = load.events_per_second * MILLION_SECONDS
     requests = load.events_per_second / load.events_per_request * MILLION_SECONDS
-    asked = load.recommendations_per_second * MILLION_SECONDS
+    recommendations = load.recommendations_per_second * MILLION_SECONDS
     batches = delivery.batches_per_second * MILLION_SECONDS
     gb = millions * load.record_bytes / 1000
-    api_mb = deployed_memory("api_handler")
+    api_mb = deployed_memory_mb("api_handler")
 
     def function(calls: float, seconds: float, memory_mb: int) -> float:
         # Each invocation writes one log line of 0.4 KB.
         return calls * (prices.million_invocations(seconds, memory_mb) + 0.4 * prices.log_gb)
 
     return {
-        "API Gateway": (requests + asked) * prices.gateway_million,
+        "API Gateway": (requests + recommendations) * prices.gateway_million,
         "API function": function(requests, load.history_seconds, api_mb)
-        + function(asked, RECOMMENDATION_SECONDS, api_mb),
+        + function(recommendations, RECOMMENDATION_SECONDS, api_mb),
         "Kinesis": _stream_price(load, millions, gb, prices),
         "delivery function": function(batches, delivery.invocation_seconds, load.memory_mb),
         # Records are rounded up to 5 KB.
@@ -67,17 +67,20 @@ def monthly_price(delivery: Delivery, prices: Prices) -> dict[str, float]:
         + gb / 5 * prices.s3_gb_month,
         "alarms, metrics, key": prices.alarms_metrics_key,
         "Personalize, events": gb * prices.personalize_gb,
-        "Personalize, campaign": max(asked, MILLION_SECONDS) * 1000 * prices.personalize_thousand,
+        "Personalize, campaign": max(recommendations, MILLION_SECONDS) * 1000 * prices.personalize_thousand,
     }
 
 
 def _stream_price(load: Load, millions: float, gb: float, prices: Prices) -> float:
-    """Two readers, 72 hours. On demand rounds records up to 1 KB, a shard counts puts of 25 KB."""
+    """Return the price of the stream for two consumers and 72 hours of retention.
+
+    On demand, each record is rounded up to 1 KB. With shards, a put is billed for each 25 KB of a record.
+    """
     if load.shards:
         hourly = prices.shard_hour + prices.shard_retention_hour
         puts = millions * math.ceil(load.record_bytes / 25_000) * prices.shard_million_puts
-        return load.shards * hourly * HOURS + puts
+        return load.shards * hourly * HOURS_PER_MONTH + puts
     gb_in = millions * math.ceil(load.record_bytes / 1000)
     kept = gb_in * 2 / 30 * prices.on_demand_gb_month
-    hours = HOURS * prices.on_demand_hour
+    hours = HOURS_PER_MONTH * prices.on_demand_hour
     return hours + gb_in * prices.on_demand_gb_in + 2 * gb * prices.on_demand_gb_out + kept

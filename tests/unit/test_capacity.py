@@ -1,4 +1,4 @@
-"""Capacity on paper: what the calculator promises, held against the delivery code under simulated traffic."""
+"""The capacity calculator: its promises, compared with the delivery code under simulated traffic."""
 
 import math
 import re
@@ -13,11 +13,11 @@ from bench import capacity_check as simulation
 from chalicelib import clients
 from chalicelib.delivery import MAX_EVENTS_PER_CALL
 from ops.capacity import capacity
-from ops.capacity.advice import gathered_longer
+from ops.capacity.advice import with_longer_window
 from ops.capacity.batches import call_chances, delivery_of
 from ops.capacity.capacity import size
-from ops.capacity.load import MB_OF_ONE_CPU, Load, option
-from ops.capacity.prices import HOURS, MILLION_SECONDS, Prices
+from ops.capacity.load import MB_OF_ONE_CPU, Load, option_name
+from ops.capacity.prices import HOURS_PER_MONTH, MILLION_SECONDS, Prices
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,9 +26,9 @@ TRAFFIC = {
     "10/s": (Load(10.0), 8_000),
     "1,000/s": (Load(1000.0), 20_000),
     "100,000/s": (Load(100_000.0), 24_000),
-    # Batches that end with the window and not because they are full, in several lanes of a shard.
-    "100,000/s in three lanes": (Load(100_000.0, parallelization_factor=3, **WHOLE_VCPU), 12_000),
-    # Batches that Lambda's payload ends, of sessions that often need a second call.
+    # Batches that end with the window before they are full, with several readers of a shard.
+    "100,000/s with three shard readers": (Load(100_000.0, parallelization_factor=3, **WHOLE_VCPU), 12_000),
+    # Batches that reach Lambda's payload limit, of sessions that often need a second call.
     "400/s gathered for 10 s": (
         Load(
             400.0,
@@ -43,18 +43,18 @@ TRAFFIC = {
     ),
     "20/s of two sessions": (Load(20.0, seconds_between_events=0.1, shards=1), 4_000),
 }
-"""Loads, and how many events are enough to see them settle."""
+"""Loads, and how many events are enough for stable averages."""
 
 
 @pytest.fixture(scope="module", params=TRAFFIC, ids=str)
 def both(request):
-    """A load's delivery on paper, and simulated."""
+    """A load's delivery, calculated and simulated."""
     load, events = TRAFFIC[request.param]
     return delivery_of(load), simulation.simulate(load, Random(1), events=events)
 
 
-def test_the_paper_agrees_with_the_delivery_code_within_three_percent(both):
-    paper, simulated = both
+def test_the_calculation_agrees_with_the_delivery_code_within_three_percent(both):
+    calculated, simulated = both
     for figure in (
         "records_per_batch",
         "calls_per_batch",
@@ -63,14 +63,16 @@ def test_the_paper_agrees_with_the_delivery_code_within_three_percent(both):
         "invocations_at_once",
         "busy_share",
     ):
-        assert getattr(paper, figure) == pytest.approx(getattr(simulated.delivery, figure), rel=0.03), figure
+        assert getattr(calculated, figure) == pytest.approx(getattr(simulated.delivery, figure), rel=0.03), (
+            figure
+        )
 
 
-def test_who_keeps_up_on_paper_keeps_up_in_the_simulation(both):
-    paper, simulated = both
-    assert paper.keeps_up == simulated.keeps_up
-    if paper.keeps_up:
-        assert simulated.longest_wait == pytest.approx(paper.longest_wait, rel=0.15)
+def test_a_load_that_keeps_up_by_calculation_keeps_up_in_the_simulation(both):
+    calculated, simulated = both
+    assert calculated.keeps_up == simulated.keeps_up
+    if calculated.keeps_up:
+        assert simulated.longest_wait_seconds == pytest.approx(calculated.longest_wait_seconds, rel=0.15)
 
 
 def test_a_simulation_is_the_same_at_every_run():
@@ -105,7 +107,7 @@ def test_on_demand_starts_with_four_shards_and_keeps_twice_the_peak(events, shar
 
 
 @pytest.mark.parametrize(("record_bytes", "records"), [(500, 1000), (5000, 865)])
-def test_a_batch_ends_at_its_size_or_at_lambdas_payload(record_bytes, records):
+def test_a_batch_ends_at_its_size_or_at_lambdas_payload_limit(record_bytes, records):
     assert Load(record_bytes=record_bytes).largest_batch == records
 
 
@@ -126,7 +128,7 @@ def test_more_memory_shortens_an_invocation_until_there_is_a_whole_processor():
     assert delivery_of(Load(900.0, shards=1, memory_mb=3008)).invocation_seconds == seconds[-1]
 
 
-def test_an_invocation_with_processor_time_to_spare_waits_for_personalize_many_sessions_at_a_time():
+def test_an_invocation_with_enough_processor_time_waits_for_personalize_with_many_sessions_at_once():
     load = Load(1000.0, shards=1, cpu_ms_per_call=0.0, cpu_ms_per_event=0.0, seconds_between_events=3600.0)
     delivery = delivery_of(load)
     rounds = delivery.calls_per_batch / clients.PUT_EVENTS_CONCURRENCY
@@ -154,21 +156,21 @@ def test_a_load_within_all_limits_gets_no_advice():
         ),
         (Load(1000.0, shards=1, put_events_ms=3000.0), "falls behind", "Add shards"),
         (Load(2000.0), "PutEvents", "or gather events for longer: a batching window of "),
-        (Load(100_000.0), "PutEvents", "with ten events in every call it would still be 10,000"),
+        (Load(100_000.0), "PutEvents", "with ten events in each call there are 10,000"),
         (Load(100.0), "usage plan", "ThrottleRateLimit=100 and MonthlyQuota=263000000"),
-        (Load(20_000.0), "API Gateway", "send more events a request"),
-        (Load(10.0, recommendations_per_second=600.0), "campaign", "ask AWS for 600"),
+        (Load(20_000.0), "API Gateway", "Send more events in each request"),
+        (Load(10.0, recommendations_per_second=600.0), "campaign", "Ask AWS for a quota of 600"),
         (Load(100_000.0), "Lambda", "an account has 1,000"),
     ],
 )
-def test_a_limit_that_is_passed_gets_a_sentence_that_says_what_to_do(load, word, says):
+def test_an_exceeded_limit_gets_a_sentence_that_says_what_to_do(load, word, says):
     (sentence,) = advice(load, word)
     assert says in sentence
 
 
 def test_what_is_advised_helps():
     load = Load(2000.0)
-    longer = gathered_longer(load)
+    longer = with_longer_window(load)
     assert delivery_of(load).put_events_per_second > load.put_events_quota
     assert delivery_of(longer).put_events_per_second <= load.put_events_quota
     behind = Load(400.0, shards=1, memory_mb=512)
@@ -200,7 +202,7 @@ def deploy_guide():
 def test_a_million_events_cost_what_the_deployment_guide_says(events_per_request, column):
     priced = size(Load(1000.0, events_per_request=events_per_request)).price
     ours = ("API Gateway", "API function", "Kinesis", "delivery function", "Firehose and S3")
-    hourly = Prices().on_demand_hour * HOURS
+    hourly = Prices().on_demand_hour * HOURS_PER_MONTH
     million = (sum(priced[item] for item in ours) - hourly) / (1000 * MILLION_SECONDS)
     totals = re.search(r"\*\*ours\*\* \| \*\*([\d.]+)\*\* \| \*\*([\d.]+)\*\*", deploy_guide()).groups()
     assert million == pytest.approx(float(totals[column]), abs=0.03)
@@ -241,9 +243,9 @@ def test_the_defaults_are_what_is_deployed():
 @pytest.mark.parametrize("value", ["-1", "1e99", "nan", "many"])
 def test_a_value_out_of_range_is_refused_with_a_sentence_that_names_the_option(each, value, capsys):
     with pytest.raises(SystemExit) as ended:
-        capacity.main([option(each.name), value])
+        capacity.main([option_name(each.name), value])
     assert ended.value.code == 2
-    assert option(each.name) in capsys.readouterr().err.splitlines()[-1]
+    assert option_name(each.name) in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_command_prints_needs_price_and_advice(capsys):
@@ -260,6 +262,6 @@ def test_the_comparison_shows_both_sides():
     assert printed.count("keeps up") == 2
 
 
-def test_the_simulation_refuses_records_that_no_event_fills():
+def test_the_simulation_refuses_records_larger_than_any_event():
     with pytest.raises(SystemExit, match="--record-bytes"):
         simulation.main(["--record-bytes", "9000"])
