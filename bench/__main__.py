@@ -1,4 +1,4 @@
-"""python -m bench [PART ...]: measure and print one table, and lists below it. All parts take 15 minutes."""
+"""The command ``python -m bench [PART ...]``. It prints one table and notes. All parts take 15 minutes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from bench.measure import Row, markdown
 from local.environment import remove_developer_settings
 
 PARTS = ("request", "delivery", "cold_start", "package_size", "local_stack", "engine", "memory")
-"""Modules of this folder in the order of the table. Each has rows(), notes() to be printed below, or both."""
+"""Modules of this folder in the order of the table. Each has rows(), notes() or both."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the chosen parts and print the table and the notes."""
     parser = argparse.ArgumentParser(
-        prog="make bench", usage='make bench [PART="NAME ..."]', description="Measure against alternatives."
+        prog="make bench",
+        usage='make bench [PART="NAME ..."]',
+        description="Measure this project beside alternatives.",
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}")
     chosen = parser.parse_args(arguments).parts or PARTS
     unknown = sorted(set(chosen) - set(PARTS))
     if unknown:
-        parser.error(f"there is no part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
+        parser.error(f"There is no part {unknown[0]!r}. The parts are {', '.join(PARTS)}.")
     remove_developer_settings()
     rows: list[Row] = []
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""How long one event takes until it shows in its user's recommendations, whoever is told of it and asked."""
+"""The time from one event to other recommendations for its user, of the API or of the engine."""
 
 from __future__ import annotations
 
@@ -20,70 +20,76 @@ _open = build_opener(ProxyHandler({})).open
 
 
 @dataclass(frozen=True)
-class Reader:
-    """One user of some service: ``tell`` sends an event with an item, ``ask`` answers the items of a list."""
+class User:
+    """A user of a service. ``send`` sends an event with an item, ``recommend`` returns recommended items."""
 
-    tell: Callable[[str], None]
-    ask: Callable[[], list[str]]
+    send: Callable[[str], None]
+    recommend: Callable[[], list[str]]
 
     def seconds_to_change(self) -> float:
-        """From sending an event until the list is another one: without its first item, which the event has.
+        """Return the seconds from an event with the first recommended item to a list without this item.
 
-        Nobody is recommended what they already had, and hardly anything else takes the first off a list. The
-        list is asked for without a pause, so this is late by one call at most.
+        The engine recommends no item that the user has had, and hardly anything else removes the first item
+        of a list. Recommendations are requested without a pause, so the result is late by one call at most.
         """
-        item = self.ask()[0]
+        item = self.recommend()[0]
         started = time.perf_counter()
-        self.tell(item)
-        while item in self.ask():
+        self.send(item)
+        while item in self.recommend():
             if time.perf_counter() - started > TIMEOUT_SECONDS:
-                raise TimeoutError(f"an event did not show within {TIMEOUT_SECONDS} s")
+                raise TimeoutError(f"an event did not change the list within {TIMEOUT_SECONDS} s")
         return time.perf_counter() - started
 
 
-class ApiReaders:
-    """Users of the API, of which ``stack`` tells address and key as .local/stack.json does."""
+class ApiUsers:
+    """Users of the API. ``stack`` has its address and key as .local/stack.json does."""
 
     def __init__(self, stack: Mapping[str, str]) -> None:
         self._url = stack["apiUrl"]
         self._headers = {"x-api-key": stack["apiKey"], "content-type": "application/json"}
 
-    def reader(self, user: str) -> Reader:
-        return Reader(lambda item: self.tell(user, item), lambda: self.ask(user))
+    def user(self, user_id: str) -> User:
+        """Return the user with this id."""
+        return User(lambda item: self.send(user_id, item), lambda: self.recommend(user_id))
 
-    def tell(self, user: str, item: str) -> None:
-        event = {"UserId": user, "SessionId": user, "EventType": "watch", "Event": {"itemId": item}}
+    def send(self, user_id: str, item: str) -> None:
+        """Send an event of the user with the item."""
+        event = {"UserId": user_id, "SessionId": user_id, "EventType": "watch", "Event": {"itemId": item}}
         self._post("history", event)
 
-    def ask(self, user: str) -> list[str]:
-        return [item["itemId"] for item in self._post("recommendations", {"userId": user})["itemList"]]
+    def recommend(self, user_id: str) -> list[str]:
+        """Return the items that are recommended to the user."""
+        return [item["itemId"] for item in self._post("recommendations", {"userId": user_id})["itemList"]]
 
     def _post(self, route: str, body: Mapping[str, Any]) -> Any:
         request = Request(f"{self._url}/{route}", json.dumps(body).encode(), self._headers)  # noqa: S310
-        with _open(request, timeout=TIMEOUT_SECONDS) as answer:
-            return json.load(answer)
+        with _open(request, timeout=TIMEOUT_SECONDS) as response:
+            return json.load(response)
 
 
-class EngineReaders:
-    """Users of the engine itself, by boto3 as any program would call it."""
+class EngineUsers:
+    """Users of the engine itself, which a boto3 client calls as any program does."""
 
     def __init__(self, engine_url: str) -> None:
         session: Any = boto3.Session("test", "test", region_name=REGION)
         self._events = session.client("personalize-events", endpoint_url=engine_url)
         self._runtime = session.client("personalize-runtime", endpoint_url=engine_url)
 
-    def reader(self, user: str) -> Reader:
-        return Reader(lambda item: self.tell(user, item), lambda: self.ask(user))
+    def user(self, user_id: str) -> User:
+        """Return the user with this id."""
+        return User(lambda item: self.send(user_id, item), lambda: self.recommend(user_id))
 
-    def tell(self, user: str, item: str) -> None:
+    def send(self, user_id: str, item: str) -> None:
+        """Send an event of the user with the item."""
         event = {
             "eventId": str(uuid.uuid4()),
             "eventType": "watch",
             "itemId": item,
             "sentAt": int(time.time()),
         }
-        self._events.put_events(trackingId=TRACKING_ID, userId=user, sessionId=user, eventList=[event])
+        self._events.put_events(trackingId=TRACKING_ID, userId=user_id, sessionId=user_id, eventList=[event])
 
-    def ask(self, user: str) -> list[str]:
-        answer = self._runtime.get_recommendations(campaignArn=CAMPAIGN_ARN, userId=user)
-        return [item["itemId"] for item in answer["itemList"]]
+    def recommend(self, user_id: str) -> list[str]:
+        """Return the items that are recommended to the user."""
+        response = self._runtime.get_recommendations(campaignArn=CAMPAIGN_ARN, userId=user_id)
+        return [item["itemId"] for item in response["itemList"]]

@@ -1,4 +1,4 @@
-"""A copy of the project that can be one that was never run, and runs as `make run` does."""
+"""A copy of the project for measurements of `make run`, also of the first one."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ POLL_SECONDS = 0.005
 
 
 class Checkout:
-    """Has a package, bytecode and state of its own, so that measuring leaves those of the developer alone.
+    """A copy with a package, bytecode and state of its own, so that no measurement changes the developer's.
 
-    Of what a first `make run` makes only the downloads are there from the beginning, .venv and the wheels of
-    requirements.txt: they would measure the network.
+    The downloads of a first `make run`, which are .venv and the wheels of requirements.txt, are there from
+    the beginning. Otherwise the network would be measured.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def renew(self) -> None:
-        """Make it one that was never run: nothing packaged, compiled or kept."""
+        """Replace the copy by one that was never run: with no package, bytecode or state."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir()
         for name in SOURCES:
@@ -44,7 +44,7 @@ class Checkout:
 
     @contextmanager
     def running(self) -> Iterator[dict[str, str]]:
-        """What `make run` executes, on free ports, for the length of a with statement: its stack.json."""
+        """Run what `make run` runs, on free ports, until the with statement ends; yield its stack.json."""
         home, output = self._folder / ".local", self._folder / "output.txt"
         command = [sys.executable, "-m", "local", "--home", str(home)]
         command += ["--port", str(_free_port()), "--engine-port", str(_free_port())]
@@ -57,14 +57,14 @@ class Checkout:
             process.wait(TIMEOUT_SECONDS)
 
 
-def _wait_for(coordinates: Path, process: subprocess.Popen[bytes], output: Path) -> dict[str, str]:
+def _wait_for(stack_file: Path, process: subprocess.Popen[bytes], output: Path) -> dict[str, str]:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        if coordinates.exists() and (text := coordinates.read_text()).endswith("}\n"):
+        if stack_file.exists() and (text := stack_file.read_text()).endswith("}\n"):
             stack: dict[str, str] = json.loads(text)
             return stack
         time.sleep(POLL_SECONDS)
-    raise RuntimeError(f"the local stack did not start: {output.read_text()}")
+    raise RuntimeError(f"The local stack did not start. It printed:\n{output.read_text()}")
 
 
 def _free_port() -> int:

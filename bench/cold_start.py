@@ -1,7 +1,8 @@
-"""From the start of a process to its first answer, for each function, at full speed and throttled.
+"""Cold starts: the time from the start of a process to its first response, at full speed and throttled.
 
-Against the least that a function with a client has to do: ``import boto3; boto3.client(...)``, no call made.
-The package is unpacked as Lambda unpacks it, without bytecode; boto3 has its own, as any installed library.
+The alternative is the least work of a function with a client: ``import boto3; boto3.client(...)``, without a
+call. The package is unpacked as Lambda unpacks it, without bytecode. boto3 has bytecode, as every installed
+library.
 """
 
 from __future__ import annotations
@@ -15,20 +16,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.measure import Row, take_turns
-from bench.sandbox import environment
+from bench.sandbox import environment, start_program
 from bench.server import running_server
 from bench.throttle import available, throttled
 from ops.capacity.load import MB_OF_ONE_CPU, cpu_share
-from ops.packaging.bundle import BUILD
 
 ROUNDS = 15
-LEAST_IMPORT = 0.5
-"""Milliseconds; what takes less is not listed."""
+MIN_IMPORT_MS = 0.5
+"""Packages whose import takes less are not listed."""
 
 
 @dataclass(frozen=True)
-class Start:
-    """``ours`` is a program that ends with a line on stdout; ``client`` names the client that it needs."""
+class ColdStart:
+    """A function to start. ``ours`` is a program that prints a line last, ``client`` its boto3 client."""
 
     what: str
     ours: str
@@ -36,25 +36,26 @@ class Start:
 
     @property
     def theirs(self) -> str:
+        """The program of the alternative."""
         return f"import boto3; boto3.client({self.client!r}); print('made')"
 
 
 _ROUTE = (
     "from app import app; from bench.traffic import Context, api_event, {body}; "
-    "answer = app(api_event('{path}', {body}({arguments})), Context()); print(answer['statusCode'])"
+    "response = app(api_event('{path}', {body}({arguments})), Context()); print(response['statusCode'])"
 )
 STARTS = (
-    Start(
+    ColdStart(
         "APIHandler, /recommendations",
         _ROUTE.format(path="/recommendations", body="recommendations_body", arguments=""),
         "personalize-runtime",
     ),
-    Start(
+    ColdStart(
         "APIHandler, /history",
         _ROUTE.format(path="/history", body="history_body", arguments="1"),
         "kinesis",
     ),
-    Start(
+    ColdStart(
         "DeliverEvents",
         "from app import deliver_events; from bench.traffic import Context, kinesis_event; "
         "print(deliver_events(kinesis_event(1, 1), Context()))",
@@ -64,6 +65,7 @@ STARTS = (
 
 
 def rows() -> Iterator[Row]:
+    """Yield a row for each function and speed."""
     with running_server() as server:
         variables = environment(server.url)
         for start in STARTS:
@@ -71,7 +73,7 @@ def rows() -> Iterator[Row]:
                 yield _row(start, memory, variables)
 
 
-def _row(start: Start, memory_mb: int, variables: Mapping[str, str]) -> Row:
+def _row(start: ColdStart, memory_mb: int, variables: Mapping[str, str]) -> Row:
     cpus = cpu_share(memory_mb)
     series = take_turns(
         {
@@ -92,55 +94,47 @@ def _row(start: Start, memory_mb: int, variables: Mapping[str, str]) -> Row:
 
 
 def seconds_to_first_line(program: str, variables: Mapping[str, str], cpus: float) -> float:
-    """Wall time from starting Python to the last line that the program prints: its answer."""
+    """Return the seconds from the start of Python to the last line of the program, its response."""
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-u", "-c", program],
-        cwd=BUILD,
-        env=dict(variables),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None  # noqa: S101 - it was asked for
+    process = start_program(program, variables, "-u")
+    assert process.stdout is not None  # noqa: S101 - for the type checker: PIPE was given
     with process, throttled(process.pid, cpus):
-        answered = started
+        responded = started
         for _ in process.stdout:
-            answered = time.perf_counter()
+            responded = time.perf_counter()
     if process.returncode != 0:
-        raise RuntimeError(f"a measured process ended with status {process.returncode}")
-    return answered - started
+        raise RuntimeError(f"A measured process ended with status {process.returncode}.")
+    return responded - started
 
 
 def notes() -> str:
-    """What each import costs: the time of its own modules, for each function, as Python tells."""
+    """Return a table of the time that Python reports for the imports of each package, for each function."""
     with running_server() as server:
         variables = environment(server.url)
         found = {start.what: _import_costs(start.ours, variables) for start in STARTS}
-    names = sorted({name for costs in found.values() for name in costs}, key=lambda name: -_most(found, name))
+    names = sorted(
+        {name for costs in found.values() for name in costs}, key=lambda name: -_longest_ms(found, name)
+    )
     lines = ["| ms of import | " + " | ".join(found) + " |", "|---" * (len(found) + 1) + "|"]
     for name in names:
-        if _most(found, name) >= LEAST_IMPORT:
+        if _longest_ms(found, name) >= MIN_IMPORT_MS:
             cells = " | ".join(f"{costs[name]:.1f}" if name in costs else "" for costs in found.values())
             lines.append(f"| {name} | {cells} |")
     return "\n".join(lines)
 
 
-def _most(found: Mapping[str, Mapping[str, float]], name: str) -> float:
+def _longest_ms(found: Mapping[str, Mapping[str, float]], name: str) -> float:
     return max(costs.get(name, 0.0) for costs in found.values())
 
 
 def _import_costs(program: str, variables: Mapping[str, str]) -> dict[str, float]:
-    """Milliseconds by top-level package; what is not a package of its own counts as the standard library."""
-    ran = subprocess.run(
-        [sys.executable, "-P", "-X", "importtime", "-c", program],
-        cwd=BUILD,
-        env=dict(variables),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    """Return milliseconds by top-level package. The modules of the standard library count together."""
+    process = start_program(program, variables, "-X", "importtime", stderr=subprocess.PIPE)
+    _, printed = process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"A measured process ended with status {process.returncode}:\n{printed}")
     costs: defaultdict[str, float] = defaultdict(float)
-    for own, name in re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", ran.stderr):
+    for own, name in re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", printed):
         package = name.partition(".")[0]
         costs["the standard library" if package in sys.stdlib_module_names else package] += int(own) / 1000
     return costs

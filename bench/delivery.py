@@ -1,4 +1,4 @@
-"""Batches to a Personalize that answers in 20 ms: time, calls, growth, and the curve of concurrency."""
+"""Delivery to a Personalize that responds in 20 ms: time, calls, growth with the batch, and concurrency."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from bench.server import Server, running_server
 from bench.traffic import fewest_calls
 from chalicelib.clients import PUT_EVENTS_CONCURRENCY
 
-LATENCY = 0.02
+LATENCY_SECONDS = 0.02
 BATCHES = ((1_000, 200), (10_000, 3_000))
 """Records and sessions."""
-SAMPLE = 50
-"""Records of the sequence that are really sent in a round; all of them would take four minutes."""
+SAMPLE_RECORDS = 50
+"""Records that the sequential contender sends in a round. All of them would take four minutes."""
 CURVE = (4, 8, 12, 16, 20, 24, 32)
 ROUNDS = 9
 GROWTH = ((100, 20), (1_000, 200), (10_000, 2_000))
 
 
 def rows() -> Iterator[Row]:
-    with running_server(LATENCY) as server:
+    """Yield the rows about delivery."""
+    with running_server(LATENCY_SECONDS) as server:
         for records, sessions in BATCHES:
             yield from _against_both(records, sessions, server)
         yield from _curve(server.url)
-    # Here nothing waits: what a processor spends on falling asleep and waking up is not growth.
+    # Without latency, because the processor time of waiting is not growth.
     with running_server() as server:
         yield from _growth(server.url)
 
@@ -36,7 +37,7 @@ def _against_both(records: int, sessions: int, server: Server) -> Iterator[Row]:
     batch = f"{records} {sessions}"
     with (
         sandbox(f"bench.handlers:our_delivery {batch}", server.url, warm_up=1) as ours,
-        sandbox(f"bench.handlers:sequential_delivery {batch} {SAMPLE}", server.url) as sequence,
+        sandbox(f"bench.handlers:sequential_delivery {batch} {SAMPLE_RECORDS}", server.url) as sequence,
     ):
         sequence.run()
         series = take_turns({"ours": lambda: _wall(ours), "sequence": lambda: _wall(sequence)}, ROUNDS)
@@ -44,12 +45,12 @@ def _against_both(records: int, sessions: int, server: Server) -> Iterator[Row]:
         ours.run()
         calls = server.calls()["PutEvents"]
     fewest = fewest_calls(records, sessions)
-    ideal = fewest * LATENCY / PUT_EVENTS_CONCURRENCY
+    ideal = fewest * LATENCY_SECONDS / PUT_EVENTS_CONCURRENCY
     what = f"delivery: {records:,} records of {sessions:,} sessions"
     yield Row(
         f"{what}, speed",
         "s",
-        series["sequence"].scaled(records / SAMPLE),
+        series["sequence"].scaled(records / SAMPLE_RECORDS),
         "ours (how many times faster)",
         series["ours"],
         "≥ 50",
@@ -80,12 +81,12 @@ def _growth(url: str) -> Iterator[Row]:
         yield Row(what, "µs CPU", ours, "per record of 1,000", per_thousand, "0.9–1.1")
     for records, sessions in GROWTH:
         with sandbox(f"bench.handlers:peak_of_delivery {records} {sessions}", url) as measured:
-            peak = once(measured.run().said / records)
+            peak = once(measured.run().returned / records)
         yield Row(f"growth: peak memory per record, {records:,} records", "bytes", peak)
 
 
 def _cpu_per_record(contender: Sandbox, records: int) -> float:
-    """Of as many records in every round, whatever the size of a batch."""
+    """Return processor seconds per record. A round has the same number of records for every batch size."""
     calls = GROWTH[-1][0] // records
     return contender.run(calls).cpu_seconds / calls / records
 
@@ -96,7 +97,7 @@ def _curve(url: str) -> Iterator[Row]:
         target = f"bench.handlers:our_delivery {records} {sessions} {concurrency}"
         with sandbox(target, url, warm_up=1) as ours:
             walls = Series(tuple(_wall(ours) for _ in range(3)))
-        ideal = fewest_calls(records, sessions) * LATENCY / concurrency
+        ideal = fewest_calls(records, sessions) * LATENCY_SECONDS / concurrency
         yield Row(
             f"concurrency {concurrency}: {records:,} records",
             "s",

@@ -1,4 +1,4 @@
-"""The local Personalize engine, by the number of its interactions: how fast it answers, learns and starts."""
+"""The local Personalize engine by its number of interactions: how fast it responds, learns and starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import scratch
-from bench.change import TIMEOUT_SECONDS, EngineReaders, Reader
+from bench.change import TIMEOUT_SECONDS, EngineUsers, User
 from bench.interactions import SEED, user_ids, write_interactions
 from bench.measure import Row, take_turns
 from local.personalize import CAMPAIGN_ARN
@@ -29,25 +29,26 @@ STARTS = 3
 ROUNDS = 5
 CONNECTIONS = 4
 CALLS = 1000
-"""Of a round, over all connections together."""
+"""Calls of a round, over all connections together."""
 
 
 def rows() -> Iterator[Row]:
+    """Yield the rows about the engine."""
     with TemporaryDirectory() as folder:
         for size in SIZES:
-            data, users = Path(folder) / str(size), user_ids(size)
+            data, ids = Path(folder) / str(size), user_ids(size)
             what = f"engine, {size:,} interactions"
             write_interactions(data, size)
             with running_engine(data=data, database=data / "events.sqlite") as engine:
-                yield _answer_row(what, engine, users)
-                yield from _learning_rows(what, Pupil(engine, users), data)
+                yield _response_row(what, engine, ids)
+                yield from _learning_rows(what, LearningEngine(engine, ids), data)
         yield _start_row(what, data)
 
 
-def _answer_row(what: str, engine: EngineProcess, users: Sequence[str]) -> Row:
-    """Against the same server with nothing to recommend: what is left is HTTP."""
-    asked = random.Random(SEED).choices(users, k=CALLS)
-    bodies = [json.dumps({"campaignArn": CAMPAIGN_ARN, "userId": user}).encode() for user in asked]
+def _response_row(what: str, engine: EngineProcess, ids: Sequence[str]) -> Row:
+    """Return the row beside a route of the same server that recommends nothing, which leaves only HTTP."""
+    drawn = random.Random(SEED).choices(ids, k=CALLS)
+    bodies = [json.dumps({"campaignArn": CAMPAIGN_ARN, "userId": user_id}).encode() for user_id in drawn]
     contenders = {
         "recommendations": lambda: _calls_a_second(engine, "POST", "/recommendations", bodies),
         "health": lambda: _calls_a_second(engine, "GET", "/_engine/health", [None] * CALLS),
@@ -58,16 +59,16 @@ def _answer_row(what: str, engine: EngineProcess, users: Sequence[str]) -> Row:
 
 
 def _calls_a_second(engine: EngineProcess, method: str, path: str, bodies: Sequence[bytes | None]) -> float:
-    """Over connections that are kept, each with one call at a time."""
+    """Return calls a second over kept connections, each with one call at a time."""
 
-    def call(share: Sequence[bytes | None]) -> None:
+    def call(part: Sequence[bytes | None]) -> None:
         connection = HTTPConnection(urlsplit(engine.url).netloc, timeout=TIMEOUT_SECONDS)
-        for body in share:
+        for body in part:
             connection.request(method, path, body)
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"{method} {path}: {answer.status}")
+            response = connection.getresponse()
+            response.read()
+            if response.status != 200:
+                raise RuntimeError(f"{method} {path} returned status {response.status}.")
         connection.close()
 
     started = time.perf_counter()
@@ -76,20 +77,20 @@ def _calls_a_second(engine: EngineProcess, method: str, path: str, bodies: Seque
     return len(bodies) / (time.perf_counter() - started)
 
 
-def _learning_rows(what: str, pupil: Pupil, data: Path) -> Iterator[Row]:
-    """Against one fit of all there is: the soonest that a program could know which learns in no other way."""
+def _learning_rows(what: str, learning: LearningEngine, data: Path) -> Iterator[Row]:
+    """Yield the rows beside one fit of all interactions, the fastest way to learn without a kept state."""
     users, items = scratch.read(data)
 
     def fit_from_scratch() -> float:
-        pupil.finish()
+        learning.finish()
         started = time.perf_counter()
         scratch.fit(users, items)
         return time.perf_counter() - started
 
     contenders = {
-        "event to its user's list": pupil.seconds_to_list,
-        "event to the model": pupil.seconds_to_model,
-        "event to the model, right after another": pupil.seconds_to_model_again,
+        "event to its user's list": learning.seconds_to_list,
+        "event to the model": learning.seconds_to_model,
+        "event to the model, right after another": learning.seconds_to_model_again,
     }
     alternative = "plain implicit, one fit"
     series = take_turns({**contenders, alternative: fit_from_scratch}, ROUNDS)
@@ -98,60 +99,60 @@ def _learning_rows(what: str, pupil: Pupil, data: Path) -> Iterator[Row]:
         yield Row(f"{what}: {name}", "ms", ours, alternative, theirs)
 
 
-class Pupil:
-    """An engine that is told something new again and again, by one of its users at a time."""
+class LearningEngine:
+    """An engine that gets one event after another, each of a random user."""
 
-    def __init__(self, engine: EngineProcess, users: Sequence[str]) -> None:
+    def __init__(self, engine: EngineProcess, ids: Sequence[str]) -> None:
         self._engine = engine
-        self._users = users
-        self._drawn = random.Random(SEED)
-        self._readers = EngineReaders(engine.url)
+        self._ids = ids
+        self._random = random.Random(SEED)
+        self._users = EngineUsers(engine.url)
 
     def seconds_to_list(self) -> float:
-        """From an event until its user's recommendations are others."""
-        self._rest()
-        return self._someone().seconds_to_change()
+        """Return the seconds from an event to other recommendations for its user."""
+        self._wait_for_pause()
+        return self._random_user().seconds_to_change()
 
     def seconds_to_model(self) -> float:
-        """From an event until the model was fitted with it: what it takes when nothing else happens."""
-        self._rest()
+        """Return the seconds from an event until the model is fitted with it, when nothing else happens."""
+        self._wait_for_pause()
         return self._learn()
 
     def seconds_to_model_again(self) -> float:
-        """The same for the next event at once, which waits for the pause between two fits: the longest."""
-        self._rest()
+        """Return the same for an event right after another, which waits for the pause between two fits."""
+        self._wait_for_pause()
         self._learn()
         return self._learn()
 
     def finish(self) -> dict[str, Any]:
-        """Wait until the model was fitted with all that the engine was told, and return its counts."""
+        """Wait until the model is fitted with every event, and return the engine's counts."""
         started = time.monotonic()
         while (waited := time.monotonic() - started) < TIMEOUT_SECONDS:
             stats: dict[str, Any] = self._engine.control("GET", "/_engine/stats")
             if stats["modelInteractions"] == stats["interactions"]:
                 return stats
-            # Asked without a pause, it would have less time for the fit; so it is late by a fiftieth at most.
+            # Requests without a pause would slow the fit down. The result is late by a fiftieth at most.
             time.sleep(waited / 50)
-        raise TimeoutError(f"the engine did not fit its model within {TIMEOUT_SECONDS} s")
+        raise TimeoutError(f"The engine did not fit its model within {TIMEOUT_SECONDS} s.")
 
-    def _someone(self) -> Reader:
-        return self._readers.reader(self._drawn.choice(self._users))
+    def _random_user(self) -> User:
+        return self._users.user(self._random.choice(self._ids))
 
     def _learn(self) -> float:
-        reader = self._someone()
-        item = reader.ask()[0]
+        user = self._random_user()
+        item = user.recommend()[0]
         started = time.perf_counter()
-        reader.tell(item)
+        user.send(item)
         self.finish()
         return time.perf_counter() - started
 
-    def _rest(self) -> None:
-        # The pause after a fit shows in no count, so there is nothing to poll.
+    def _wait_for_pause(self) -> None:
+        # No count of the engine shows the pause after a fit, so there is nothing to poll.
         time.sleep(pause_after(self.finish()["lastRefitSeconds"]))
 
 
 def _start_row(what: str, data: Path) -> Row:
-    """Against a program that reads the same file and fits once."""
+    """Return the row beside a program that reads the same file and fits once."""
     alternative = "csv and plain implicit, one fit"
     contenders = {"engine": lambda: _engine_start(data), alternative: lambda: _scratch_run(data)}
     series = take_turns(contenders, STARTS)

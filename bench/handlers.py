@@ -1,8 +1,8 @@
-"""What is measured, as functions that make a number of calls: ours, and the smallest that one could write.
+"""The contenders, as functions that make a number of calls: our handlers, and the smallest possible ones.
 
-The smallest handlers do what a tutorial does: parse the body, one call of a default boto3 client, the answer
-as JSON, one line in the log. No validation, no error handling, no metrics. Run by bench.sandbox only; each
-function imports what it needs itself, so that no contender carries another's modules.
+The smallest handlers do what a tutorial does: they parse the body, make one call with a default boto3 client,
+return the response as JSON and log one line. They have no validation, no error handling and no metrics. Only
+bench.sandbox runs this module. Each function has its own imports, so that no contender loads another's.
 """
 
 # ruff: noqa: PLC0415
@@ -19,10 +19,12 @@ from bench.traffic import Context, api_event, history_body, kinesis_event, recom
 
 
 def our_recommendations(calls: int) -> None:
+    """Request recommendations from our API function."""
     _our_route("/recommendations", recommendations_body(), calls, expected=200)
 
 
 def our_history(calls: int, events: int) -> None:
+    """Send ``events`` events in each request to our API function."""
     _our_route("/history", history_body(events), calls, expected=202)
 
 
@@ -31,25 +33,27 @@ def _our_route(path: str, body: str, calls: int, *, expected: int) -> None:
 
     event, context = api_event(path, body), Context()
     for _ in range(calls):
-        answer = app(event, context)
-        if answer["statusCode"] != expected:
-            raise RuntimeError(answer)
+        response = app(event, context)
+        if response["statusCode"] != expected:
+            raise RuntimeError(response)
 
 
 def smallest_recommendations(calls: int) -> None:
+    """Request recommendations from the smallest handler."""
     client = _default_client("personalize-runtime")
     event = api_event("/recommendations", recommendations_body())
     for _ in range(calls):
         body = json.loads(event["body"])
-        answer = client.get_recommendations(
+        response = client.get_recommendations(
             campaignArn=os.environ["CAMPAIGN_ARN"], userId=body["userId"], numResults=body["numResults"]
         )
-        answer.pop("ResponseMetadata")
+        response.pop("ResponseMetadata")
         print("recommended")
-        _respond(answer)
+        _respond(response)
 
 
 def smallest_history(calls: int, events: int) -> None:
+    """Send ``events`` events in each request to the smallest handler."""
     client = _default_client("kinesis")
     event = api_event("/history", history_body(events))
     for _ in range(calls):
@@ -66,7 +70,7 @@ def smallest_history(calls: int, events: int) -> None:
 
 
 def our_delivery(calls: int, records: int, sessions: int, concurrency: int = 0) -> None:
-    """Deliver a batch; ``concurrency`` 0 is the one we ship."""
+    """Deliver a batch. ``concurrency`` 0 means the deployed one."""
     from app import deliver_events
     from chalicelib import clients
 
@@ -74,13 +78,16 @@ def our_delivery(calls: int, records: int, sessions: int, concurrency: int = 0) 
         clients.PUT_EVENTS_CONCURRENCY = concurrency
     event = _batch(records, sessions)
     for _ in range(calls):
-        answer = deliver_events(event, Context())
-        if answer != {"batchItemFailures": []}:
-            raise RuntimeError(answer)
+        response = deliver_events(event, Context())
+        if response != {"batchItemFailures": []}:
+            raise RuntimeError(response)
 
 
 def peak_of_delivery(_calls: int, records: int, sessions: int) -> int:
-    """Bytes that Python has allocated at most, Lambda's event included, beyond what stays for good."""
+    """Return the most bytes that Python allocates for a batch, Lambda's event included.
+
+    What a first small batch allocates is not counted.
+    """
     import tracemalloc
 
     from app import deliver_events
@@ -95,7 +102,7 @@ def peak_of_delivery(_calls: int, records: int, sessions: int) -> int:
 
 
 def sequential_delivery(calls: int, records: int, sessions: int, sample: int) -> None:
-    """One PutEvents per record, one after the other: the first ``sample`` records of the batch."""
+    """Make one PutEvents call per record, one after another, for the first ``sample`` records."""
     from datetime import datetime
 
     client = _default_client("personalize-events")

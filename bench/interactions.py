@@ -1,8 +1,8 @@
-"""Interactions to measure with: as many as wanted, the same at every run, a few items with most of them.
+"""Interactions for the measurements of the engine: any number, the same at every run. They are no real data.
 
-Items follow Zipf's law, as those of shops and video services roughly do; how much a user does is spread
-log-normally. Who likes what is chance, which spreads the pairs of items wider than people do: that is harder,
-if anything.
+Items follow Zipf's law, as those of shops and video services roughly do. The interactions of a user follow a
+log-normal distribution. Pairs of user and item are random, so there are more different pairs of items than
+with real users, which is more work for the engine.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ SECONDS = 365 * 24 * 3600
 
 
 def write_interactions(folder: Path, count: int) -> None:
-    """``folder/interactions.csv`` in Personalize's import format, in order of time.
+    """Write ``folder/interactions.csv`` in Personalize's import format, in order of time.
 
-    A catalogue grows slower than its use: ten times the root of ``count`` items, a twentieth as many users.
+    Items are ten times the square root of ``count``, because a catalogue grows slower than its use. Users are
+    a twentieth of ``count``.
     """
-    drawn = np.random.default_rng(SEED)
+    generator = np.random.default_rng(SEED)
     ids = user_ids(count)
-    users = _draw(drawn, drawn.lognormal(sigma=1.0, size=len(ids)), count)
-    items = _draw(drawn, 1.0 / np.arange(1, 10 * math.isqrt(count) + 1), count)
-    times = np.sort(drawn.integers(FIRST_SECOND, FIRST_SECOND + SECONDS, count))
+    users = _draw(generator, generator.lognormal(sigma=1.0, size=len(ids)), count)
+    items = _draw(generator, 1.0 / np.arange(1, 10 * math.isqrt(count) + 1), count)
+    times = np.sort(generator.integers(FIRST_SECOND, FIRST_SECOND + SECONDS, count))
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "interactions.csv").open("w", encoding="utf-8") as file:
         file.write("USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE\n")
@@ -39,9 +40,11 @@ def write_interactions(folder: Path, count: int) -> None:
 
 
 def user_ids(count: int) -> list[str]:
-    """Whose so many interactions are, but for a few who got none."""
+    """Return the users of ``count`` interactions. A few of them have none."""
     return [f"user-{number:06}" for number in range(count // INTERACTIONS_PER_USER)]
 
 
-def _draw(drawn: np.random.Generator, weights: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
-    return drawn.choice(len(weights), size=count, p=weights / weights.sum())
+def _draw(
+    generator: np.random.Generator, weights: npt.NDArray[np.float64], count: int
+) -> npt.NDArray[np.int64]:
+    return generator.choice(len(weights), size=count, p=weights / weights.sum())

@@ -1,4 +1,4 @@
-"""The local stack as its user meets it: from `make run` to an answer, from an event to what it changes."""
+"""The local stack: the time from `make run` to a response, and from an event to other recommendations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 
-from bench.change import ApiReaders, EngineReaders
+from bench.change import ApiUsers, EngineUsers
 from bench.checkout import Checkout
 from bench.measure import Row, Series, take_turns
 from local.emulator import start_emulator
@@ -21,12 +21,13 @@ from local.personalize import REGION
 
 STARTS = 3
 EVENTS = 200
-BLOCK = 40
-"""Events of which one p95 is taken, so that it has a spread too."""
-WARM_UP = 5
+EVENTS_PER_PERCENTILE = 40
+"""Events for one p95, so that there are several of them and they have a spread."""
+WARM_UP_EVENTS = 5
 
 
 def rows() -> Iterator[Row]:
+    """Yield the rows about the local stack."""
     with TemporaryDirectory() as folder:
         checkout = Checkout(Path(folder) / "checkout")
         yield from _start_rows(checkout, Path(folder) / "emulator")
@@ -34,12 +35,12 @@ def rows() -> Iterator[Row]:
 
 
 def _start_rows(checkout: Checkout, state_dir: Path) -> Iterator[Row]:
-    """Against the floor: nothing that runs on MiniStack can answer before MiniStack does."""
-    floor = "bare MiniStack until healthy"
+    """Yield the rows beside the lower bound: nothing on MiniStack can respond before MiniStack does."""
+    minimum = "bare MiniStack until healthy"
     contenders = {"cold": lambda: _cold_start(checkout), "warm": lambda: _warm_start(checkout)}
-    series = take_turns({**contenders, floor: lambda: _emulator_start(state_dir)}, STARTS)
+    series = take_turns({**contenders, minimum: lambda: _emulator_start(state_dir)}, STARTS)
     for start in contenders:
-        yield Row(f"make run: {start}, to the first answer", "s", series[start], floor, series[floor])
+        yield Row(f"make run: {start}, to the first response", "s", series[start], minimum, series[minimum])
 
 
 def _cold_start(checkout: Checkout) -> float:
@@ -48,10 +49,10 @@ def _cold_start(checkout: Checkout) -> float:
 
 
 def _warm_start(checkout: Checkout) -> float:
-    """Seconds from the command to the first recommendations through the API."""
+    """Return the seconds from the command to the first recommendations through the API."""
     started = time.perf_counter()
     with checkout.running() as stack:
-        ApiReaders(stack).ask("ann")
+        ApiUsers(stack).recommend("ann")
         return time.perf_counter() - started
 
 
@@ -59,22 +60,22 @@ def _emulator_start(state_dir: Path) -> float:
     shutil.rmtree(state_dir, ignore_errors=True)
     started = time.perf_counter()
     emulator = start_emulator(state_dir=state_dir)
-    taken = time.perf_counter() - started
+    seconds = time.perf_counter() - started
     emulator.stop()
-    return taken
+    return seconds
 
 
 def _change_rows(checkout: Checkout) -> Iterator[Row]:
-    """Against the two calls that do the same: what API, stream and functions add on this machine."""
+    """Yield the rows beside the same two calls to the engine, so that API, stream and functions remain."""
     newcomers = (f"newcomer-{number}" for number in count())
     with checkout.running() as stack:
-        _lift_throttle(stack["awsEndpointUrl"])
-        api, engine = ApiReaders(stack), EngineReaders(stack["personalizeUrl"])
+        _raise_throttle(stack["awsEndpointUrl"])
+        api, engine = ApiUsers(stack), EngineUsers(stack["personalizeUrl"])
         contenders = {
-            "api": lambda: api.reader(next(newcomers)).seconds_to_change(),
-            "engine": lambda: engine.reader(next(newcomers)).seconds_to_change(),
+            "api": lambda: api.user(next(newcomers)).seconds_to_change(),
+            "engine": lambda: engine.user(next(newcomers)).seconds_to_change(),
         }
-        take_turns(contenders, WARM_UP)
+        take_turns(contenders, WARM_UP_EVENTS)
         series = take_turns(contenders, EVENTS)
     what, alternative = "local stack: event to changed recommendation", "the engine's own calls, by boto3"
     ours, theirs = (series[name].scaled(1000) for name in contenders)
@@ -82,19 +83,22 @@ def _change_rows(checkout: Checkout) -> Iterator[Row]:
     yield Row(f"{what}, p95", "ms", _p95(ours), alternative, _p95(theirs))
 
 
-def _lift_throttle(aws_url: str) -> None:
-    """One key may make 50 requests a second by default, which asking without a pause exceeds."""
+def _raise_throttle(aws_url: str) -> None:
+    """Raise the usage plan's limit, by default 50 requests a second: requests without a pause exceed it."""
     session: Any = boto3.Session("test", "test", region_name=REGION)
     gateway = session.client("apigateway", endpoint_url=aws_url)
-    lifted = [
+    changes = [
         {"op": "replace", "path": f"/throttle/{limit}", "value": "100000"}
         for limit in ("rateLimit", "burstLimit")
     ]
     for plan in gateway.get_usage_plans()["items"]:
-        gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=lifted)
+        gateway.update_usage_plan(usagePlanId=plan["id"], patchOperations=changes)
 
 
 def _p95(series: Series) -> Series:
-    """The 95th percentile of each block of so many values."""
-    blocks = [series.values[start:][:BLOCK] for start in range(0, len(series.values), BLOCK)]
+    """Return the 95th percentile of each EVENTS_PER_PERCENTILE values."""
+    blocks = [
+        series.values[start:][:EVENTS_PER_PERCENTILE]
+        for start in range(0, len(series.values), EVENTS_PER_PERCENTILE)
+    ]
     return Series(tuple(quantiles(block, n=20, method="inclusive")[-1] for block in blocks))

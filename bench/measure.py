@@ -1,4 +1,4 @@
-"""Rounds of measurements, taken in turn, and what they say together."""
+"""Measurements in rounds, and the table of their results. Pure, apart from the calls to the contenders."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from statistics import median, quantiles
 
 @dataclass(frozen=True)
 class Series:
-    """One contender's values, one for each round."""
+    """The values of one contender, one for each round."""
 
     values: tuple[float, ...]
 
     @property
     def median(self) -> float:
+        """The median of the rounds."""
         return median(self.values)
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The quartiles: half of the rounds lie between them. One round: its value, twice."""
+        """The first and the third quartile. For one round both are its value."""
         if len(self.values) == 1:
             return self.values[0], self.values[0]
         low, _, high = quantiles(self.values, n=4, method="inclusive")
         return low, high
 
     def scaled(self, factor: float) -> Series:
+        """Return the values times ``factor``."""
         return Series(tuple(value * factor for value in self.values))
 
     def against(self, other: Series) -> Series:
-        """Ratios round by round: what slowed the machine down in one round slowed both."""
+        """Return the ratio of each round. What slows the machine down in one round slows both contenders."""
         return Series(tuple(ours / theirs for ours, theirs in zip(self.values, other.values, strict=True)))
 
 
@@ -37,8 +39,8 @@ class Series:
 class Row:
     """One line of the table. ``theirs`` is the alternative's series in the same unit, round by round.
 
-    ``ratio`` is ours against theirs; where more is better (calls a second) that is said by the target. A
-    count without an alternative has ``theirs`` None.
+    ``ratio`` is ours divided by theirs. Where more is better (calls a second), the target says so. A count
+    without an alternative has ``theirs`` None.
     """
 
     what: str
@@ -50,13 +52,14 @@ class Row:
 
     @property
     def ratio(self) -> Series | None:
+        """Ours divided by theirs, round by round."""
         return None if self.theirs is None else self.ours.against(self.theirs)
 
 
 def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Series]:
-    """Measure every contender once a round, in an order that turns round by round.
+    """Measure every contender once a round, in an order that is reversed after each round.
 
-    A contender measures itself and returns its value; so it decides what is counted and what is set up.
+    A contender measures itself and returns its value, so that it decides what is measured and what is not.
     """
     values: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
@@ -68,12 +71,12 @@ def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> di
 
 
 def once(value: float) -> Series:
-    """A count: every round would say the same."""
+    """Return the series of a count, which is the same in every round."""
     return Series((value,))
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The rows as one Markdown table, aligned so that it reads well in a terminal too."""
+    """Return the rows as a Markdown table with aligned columns, which is readable in a terminal too."""
     cells = [
         ("what", "ours", "against", "it takes", "ratio", "target"),
         *(
@@ -104,7 +107,7 @@ def _figures(series: Series, unit: str) -> str:
 
 
 def _figure(value: float) -> str:
-    """Three significant digits, and never an exponent."""
+    """Return the value with three significant digits and without an exponent."""
     if value and abs(value) < 100:
         digits = 2 if abs(value) < 10 else 1
         return f"{value:.{digits}f}" if abs(value) >= 0.1 else f"{value:.2g}"

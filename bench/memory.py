@@ -1,7 +1,7 @@
-"""What each size of memory gives and costs, and from it the sizes that .chalice/config.json has.
+"""The speed and the price of each memory size, and the sizes that follow for .chalice/config.json.
 
-Measured here is processor time; everything else follows from it: Lambda's share of a processor
-(bench.throttle), the delivery of a batch (ops.capacity.batches) and the price (ops.capacity.prices).
+Only processor time is measured. The rest is calculated from it: Lambda's share of a processor
+(ops.capacity.load), the delivery of a batch (ops.capacity.batches) and the price (ops.capacity.prices).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.cold_start import STARTS, seconds_to_first_line
-from bench.delivery import LATENCY
+from bench.delivery import LATENCY_SECONDS
 from bench.measure import take_turns
 from bench.sandbox import Sandbox, environment, sandbox
 from bench.server import running_server
@@ -23,47 +23,49 @@ from ops.capacity.batches import invocation
 from ops.capacity.load import MB_OF_ONE_CPU, ON_DEMAND_SHARDS, Load, cpu_share, deployed_memory_mb
 from ops.capacity.prices import Prices
 
-SIZES = (128, 256, 512, 768, 1024, 1536, MB_OF_ONE_CPU)
-LONGEST_START = 0.4
-"""Seconds to the first answer of a cold start: a visitor may wait half a second, of which Lambda needs a part
-before Python starts, which is not measured here."""
-LONGEST_BATCH = 1.5
-"""Times as long as with a whole processor that a batch may take. Really throttled, it takes longer still."""
+SIZES_MB = (128, 256, 512, 768, 1024, 1536, MB_OF_ONE_CPU)
+MAX_COLD_START_SECONDS = 0.4
+"""Longest time to the first response of a cold start.
+
+A visitor may wait half a second. Lambda needs a part of it before Python starts, which is not measured here.
+"""
+MAX_BATCH_RATIO = 1.5
+"""Longest time of a batch, divided by its time with a whole processor. A throttled batch takes longer."""
 
 RECORDS, SESSIONS = 1000, 200
 CALLS = 25
 """Warm requests of one round."""
 ROUNDS = 5
-CHECKED = (1024, 768, 512) if available else ()
-"""Sizes to which a warm request and a delivery are throttled, to see whether it comes as foretold."""
-WHY_APART = (
-    "A warm request is over before its share of a period is used up, so it is hardly slowed down. A delivery "
-    "is stopped and continued in every period, which takes processor time of its own."
+THROTTLED_MB = (1024, 768, 512) if available else ()
+"""Sizes to which a warm request and a delivery are throttled, to compare with the prediction."""
+WHY_DIFFERENT = (
+    "A warm request ends before its share of a period is used up, so throttling hardly slows it down. "
+    "A delivery is stopped and continued in every period, which takes processor time of its own."
 )
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """Processor time in seconds: of a warm request, of a cold start, of one PutEvents call and one event."""
+    """Processor seconds of a warm request, a cold start, one PutEvents call and one event."""
 
     request: float
     start: float
     call: float
     event: float
 
-    def first_answer(self, memory_mb: int) -> float:
-        """Seconds from the start of Python to the first /recommendations."""
-        return self.start / cpu_share(memory_mb) + LATENCY
+    def cold_seconds(self, memory_mb: int) -> float:
+        """Return the seconds from the start of Python to the first response of /recommendations."""
+        return self.start / cpu_share(memory_mb) + LATENCY_SECONDS
 
-    def warm_answer(self, memory_mb: int) -> float:
-        """Seconds at most of every further one: Lambda slows down what lasts, not every millisecond."""
-        return self.request / cpu_share(memory_mb) + LATENCY
+    def warm_seconds(self, memory_mb: int) -> float:
+        """Return the most seconds of a later request. Lambda slows down long work, not every millisecond."""
+        return self.request / cpu_share(memory_mb) + LATENCY_SECONDS
 
     def batch(self, memory_mb: int) -> tuple[float, float]:
-        """Calls and seconds of a delivery."""
+        """Return calls and seconds of a delivery."""
         load = Load(
             memory_mb=memory_mb,
-            put_events_ms=1e3 * LATENCY,
+            put_events_ms=1e3 * LATENCY_SECONDS,
             cpu_ms_per_call=1e3 * self.call,
             cpu_ms_per_event=1e3 * self.event,
         )
@@ -71,13 +73,16 @@ class Cpu:
 
 
 def api_memory(cpu: Cpu) -> int:
-    """The smallest size whose cold start answers within LONGEST_START."""
-    return _smallest(lambda size: cpu.first_answer(size) <= LONGEST_START)
+    """Return the smallest size whose cold start takes at most MAX_COLD_START_SECONDS."""
+    return _smallest(lambda size: cpu.cold_seconds(size) <= MAX_COLD_START_SECONDS)
 
 
 def delivery_memory(cpu: Cpu) -> int:
-    """The smallest that can pass the PutEvents quota from a new stream's shards, and is not slow for it."""
-    longest = LONGEST_BATCH * cpu.batch(MB_OF_ONE_CPU)[1]
+    """Return the smallest size that can use the PutEvents quota with a new stream's shards.
+
+    A batch takes at most MAX_BATCH_RATIO times as long as with a whole processor.
+    """
+    longest = MAX_BATCH_RATIO * cpu.batch(MB_OF_ONE_CPU)[1]
 
     def suffices(size: int) -> bool:
         calls, seconds = cpu.batch(size)
@@ -87,33 +92,36 @@ def delivery_memory(cpu: Cpu) -> int:
 
 
 def _smallest(suffices: Callable[[int], bool]) -> int:
-    return next(filter(suffices, SIZES), SIZES[-1])
+    return next(filter(suffices, SIZES_MB), SIZES_MB[-1])
 
 
 def notes() -> str:
-    """The table, the rule with the sizes that it yields, and predictions beside what throttling gives."""
-    with running_server(LATENCY) as server:
-        found = _measured(server.url)
-    cpu = cpu_of(found)
+    """Return the table of sizes, the chosen sizes, and the predictions beside throttled measurements."""
+    with running_server(LATENCY_SECONDS) as server:
+        measured = _measure(server.url)
+    cpu = cpu_of(measured)
     parts = [_inputs(cpu), _sizes(cpu), _rule(cpu)]
-    if CHECKED:
+    if THROTTLED_MB:
         head = ("throttled to", "MB", "predicted, ms", "measured, ms", "predicted ÷ measured")
-        parts += [_table(head, _checks(cpu, found)), WHY_APART]
+        parts += [_table(head, _checks(cpu, measured)), WHY_DIFFERENT]
     return "\n\n".join(parts)
 
 
-def cpu_of(found: Mapping[str, float]) -> Cpu:
-    """Two batches of as many records in few calls and in many tell calls from events."""
+def cpu_of(measured: Mapping[str, float]) -> Cpu:
+    """Return the processor times that follow from the medians.
+
+    Two batches with the same number of records, in few and in many calls, tell calls from events.
+    """
     fewer = fewest_calls(RECORDS, SESSIONS)
-    call = (found["many calls"] - found["few calls"]) / (RECORDS - fewer)
-    event = max(0.0, found["few calls"] - fewer * call) / RECORDS
-    return Cpu(found["request"], found["start"] - LATENCY, call, event)
+    call = (measured["many calls"] - measured["few calls"]) / (RECORDS - fewer)
+    event = max(0.0, measured["few calls"] - fewer * call) / RECORDS
+    return Cpu(measured["request"], measured["start"] - LATENCY_SECONDS, call, event)
 
 
-def _measured(url: str) -> dict[str, float]:
-    """Medians in seconds: processor time at full speed, a start's by the clock, and whatever is throttled.
+def _measure(url: str) -> dict[str, float]:
+    """Return medians in seconds: processor time, wall time for a cold start and for what is throttled.
 
-    All take turns, because this machine may be faster in one minute than in another.
+    All contenders take turns, because a machine can be faster in one minute than in another.
     """
     variables = environment(url)
     with ExitStack() as stack:
@@ -130,7 +138,7 @@ def _measured(url: str) -> dict[str, float]:
             "few calls": lambda: few_calls.run().cpu_seconds,
             "many calls": lambda: many_calls.run().cpu_seconds,
         }
-        for size in CHECKED:
+        for size in THROTTLED_MB:
             contenders[f"request {size}"] = partial(_throttled, request, size, CALLS)
             contenders[f"few calls {size}"] = partial(_throttled, few_calls, size, 1)
         return {name: series.median for name, series in take_turns(contenders, ROUNDS).items()}
@@ -141,22 +149,23 @@ def _throttled(process: Sandbox, memory_mb: int, calls: int) -> float:
         return process.run(calls).wall_seconds / calls
 
 
-def _checks(cpu: Cpu, found: Mapping[str, float]) -> Iterator[tuple[str, ...]]:
-    for size in CHECKED:
-        for what, predicted, measured in (
-            ("warm /recommendations", cpu.warm_answer(size), found[f"request {size}"]),
-            (f"batch of {RECORDS:,}", cpu.batch(size)[1], found[f"few calls {size}"]),
+def _checks(cpu: Cpu, measured: Mapping[str, float]) -> Iterator[tuple[str, ...]]:
+    for size in THROTTLED_MB:
+        for what, predicted_seconds, measured_seconds in (
+            ("warm /recommendations", cpu.warm_seconds(size), measured[f"request {size}"]),
+            (f"batch of {RECORDS:,}", cpu.batch(size)[1], measured[f"few calls {size}"]),
         ):
-            ratio = f"{predicted / measured:.2f}"
-            yield what, f"{size:,}", f"{1e3 * predicted:.1f}", f"{1e3 * measured:.1f}", ratio
+            ratio = f"{predicted_seconds / measured_seconds:.2f}"
+            predicted_ms, measured_ms = 1e3 * predicted_seconds, 1e3 * measured_seconds
+            yield what, f"{size:,}", f"{predicted_ms:.1f}", f"{measured_ms:.1f}", ratio
 
 
 def _inputs(cpu: Cpu) -> str:
     return (
         f"Processor time: {1e3 * cpu.start:.0f} ms a cold start, {1e3 * cpu.request:.2f} ms a warm request, "
         f"{1e3 * cpu.call:.2f} ms a PutEvents call, {1e3 * cpu.event:.3f} ms an event; Personalize takes "
-        f"{1e3 * LATENCY:.0f} ms. Measured on {platform.machine()}; Lambda's arm64 need not be as fast, "
-        "and what it takes itself before Python starts is not counted."
+        f"{1e3 * LATENCY_SECONDS:.0f} ms. Measured on {platform.machine()}. Lambda's arm64 can be slower, "
+        "and Lambda's own time before Python starts is not counted."
     )
 
 
@@ -164,24 +173,24 @@ def _sizes(cpu: Cpu) -> str:
     head = (
         "MB",
         "CPU",
-        "cold start to first answer, ms",
+        "cold start to first response, ms",
         "warm /recommendations, ms",
         "USD per million requests",
         f"batch of {RECORDS:,}, s",
         "calls/s",
         "USD per million events",
     )
-    return _table(head, (_line(cpu, size) for size in SIZES))
+    return _table(head, (_line(cpu, size) for size in SIZES_MB))
 
 
 def _line(cpu: Cpu, size: int) -> tuple[str, ...]:
     price = Prices().million_invocations
-    warm = cpu.warm_answer(size)
+    warm = cpu.warm_seconds(size)
     calls, seconds = cpu.batch(size)
     return (
         f"{size:,}",
         f"{cpu_share(size):.2f}",
-        f"{1e3 * cpu.first_answer(size):,.0f}",
+        f"{1e3 * cpu.cold_seconds(size):,.0f}",
         f"{1e3 * warm:.1f}",
         f"{price(warm, size):.2f}",
         f"{seconds:.2f}",
@@ -192,12 +201,12 @@ def _line(cpu: Cpu, size: int) -> tuple[str, ...]:
 
 def _rule(cpu: Cpu) -> str:
     calls = (
-        f"with which {ON_DEMAND_SHARDS} invocations at once can pass the quota of "
-        f"{Load().put_events_quota:,.0f} PutEvents calls/s and a batch takes at most {LONGEST_BATCH} times "
+        f"with which {ON_DEMAND_SHARDS} invocations at once can use the quota of "
+        f"{Load().put_events_quota:,.0f} PutEvents calls/s and a batch takes at most {MAX_BATCH_RATIO} times "
         "as long as with a whole processor"
     )
     chosen = (
-        ("api_handler", api_memory(cpu), f"whose cold start answers within {LONGEST_START:g} s"),
+        ("api_handler", api_memory(cpu), f"whose cold start responds within {MAX_COLD_START_SECONDS:g} s"),
         ("deliver_events", delivery_memory(cpu), calls),
     )
     return "\n".join(

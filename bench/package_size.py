@@ -1,4 +1,4 @@
-"""The package and the time to make it, against `chalice package` alone on the same sources and wheels."""
+"""The package: its size and its packaging time, beside `chalice package` alone on the same inputs."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ BARE = "`chalice package` alone"
 
 
 def rows() -> Iterator[Row]:
+    """Yield the rows about the package."""
     with tempfile.TemporaryDirectory() as folder:
         build, bare = Path(folder) / "build", Path(folder) / "bare"
-        # Downloads the wheels, which is not what is measured here.
+        # This downloads the wheels, which is not measured.
         ours = package(STAGE, build_dir=build)
         series = take_turns(
             {
-                "anew": lambda: _seconds(lambda: _package_anew(build)),
+                "from sources": lambda: _seconds(lambda: _package_from_sources(build)),
                 "unchanged": lambda: _seconds(lambda: package(STAGE, build_dir=build)),
-                "bare": lambda: _seconds(lambda: _run_chalice(bare), before=lambda: _copy_anew(bare)),
+                "bare": lambda: _seconds(lambda: _run_chalice(bare), before=lambda: _renew_copy(bare)),
             },
             ROUNDS,
         )
         sizes = [path.stat().st_size / 1024 for path in (ours.zip_path, bare / "output" / "deployment.zip")]
     yield Row("package: size of the zip", "KiB", once(sizes[0]), BARE, once(sizes[1]))
-    yield Row("package: from sources to zip and template", "s", series["anew"], BARE, series["bare"])
+    yield Row("package: from sources to zip and template", "s", series["from sources"], BARE, series["bare"])
     yield Row("package: when nothing has changed", "s", series["unchanged"], BARE, series["bare"])
 
 
-def _package_anew(build: Path) -> None:
+def _package_from_sources(build: Path) -> None:
     (build / STAGE / "inputs.sha256").unlink()
     package(STAGE, build_dir=build)
 
 
-def _copy_anew(project: Path) -> None:
-    """Chalice keeps what it makes below .chalice: this copy it has not packaged before."""
+def _renew_copy(project: Path) -> None:
+    """Replace the copy, because Chalice keeps the results of an earlier packaging below .chalice."""
     shutil.rmtree(project, ignore_errors=True)
     stage_inputs(ROOT, project)
 

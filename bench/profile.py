@@ -1,6 +1,6 @@
-"""python -m bench.profile: where the two hot paths spend their CPU time, by py-spy, as shares of functions.
+"""The command ``python -m bench.profile``: shares of the CPU time of a request and a delivery, by py-spy.
 
-A function's share includes what it calls. Only the part below the measured function counts, without imports.
+The share of a function includes what it calls. Only the measured code and what it calls count, no imports.
 """
 
 from __future__ import annotations
@@ -17,37 +17,38 @@ from bench.server import running_server
 from ops.packaging.bundle import BUILD
 
 SAMPLES_A_SECOND = 500
-LEAST_SHARE = 0.05
+MIN_SHARE = 0.05
 PATHS = {
-    "request: /recommendations": ("our_recommendations(8000)", "handlers.py"),
-    "delivery: 10,000 records of 3,000 sessions": ("our_delivery(2, 10_000, 3_000)", "delivery.py"),
+    "request: /recommendations": ("our_recommendations(8000)", "bench/handlers"),
+    "delivery: 10,000 records of 3,000 sessions": ("our_delivery(2, 10_000, 3_000)", "chalicelib/delivery"),
 }
-"""What to run of bench.handlers, and the file whose functions are the path."""
+"""What to run of bench.handlers, and the module or package in which the measured code begins."""
 
 
 def main() -> None:
+    """Print one table for each of PATHS."""
     with running_server() as server:
-        for what, (run, file) in PATHS.items():
-            stacks = list(_stacks(run, server.url, file))
+        for what, (run, module) in PATHS.items():
+            stacks = list(_stacks(run, server.url, module))
             print(f"\n| {what} | share |\n|---|---|")
             for function, share in shares(stacks):
                 print(f"| {function} | {share:.0%} |")
 
 
 def shares(stacks: list[tuple[list[str], int]]) -> Iterator[tuple[str, float]]:
-    """Functions by the share of the samples in which they, or what they called, were running."""
+    """Yield each function with the share of the samples in which it, or what it called, was running."""
     samples: Counter[str] = Counter()
     for frames, count in stacks:
         samples.update(dict.fromkeys(frames, count))
     total = sum(count for _, count in stacks)
     for function, count in samples.most_common():
-        if count < LEAST_SHARE * total:
+        if count < MIN_SHARE * total:
             return
         yield function, count / total
 
 
-def _stacks(run: str, url: str, file: str) -> Iterator[tuple[list[str], int]]:
-    """Stacks below ``file``, outermost first, with the number of samples that found them."""
+def _stacks(run: str, url: str, module: str) -> Iterator[tuple[list[str], int]]:
+    """Yield the stacks below ``module``, outermost function first, each with its number of samples."""
     with tempfile.NamedTemporaryFile("r") as samples:
         spy = [str(Path(sys.executable).with_name("py-spy")), "record", "--gil", "--format", "raw"]
         spy += ["--rate", str(SAMPLES_A_SECOND), "--output", samples.name, "--"]
@@ -65,13 +66,17 @@ def _stacks(run: str, url: str, file: str) -> Iterator[tuple[list[str], int]]:
         for line in samples:
             stack, _, count = line.rpartition(" ")
             frames = [_name(frame) for frame in stack.split(";")]
-            below = [position for position, name in enumerate(frames) if f"/{file})" in name]
+            below = [
+                position
+                for position, name in enumerate(frames)
+                if f"{module}." in name or f"{module}/" in name
+            ]
             if below and not any("importlib" in name for name in frames):
                 yield frames[below[0] :], int(count)
 
 
 def _name(frame: str) -> str:
-    """``function (folder/file.py)`` for ``function (folder/file.py:12)``."""
+    """Return a frame without its line number: ``function (folder/file.py:12)`` without ``:12``."""
     return f"{frame.partition(':')[0]})" if ":" in frame else frame
 
 

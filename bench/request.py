@@ -1,4 +1,4 @@
-"""The whole handler, API Gateway's event in and response out, against the smallest one: CPU time."""
+"""The CPU time of a request, from API Gateway's event to the response, beside the smallest handler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROUNDS = 61
 
 @dataclass(frozen=True)
 class Contest:
-    """``ours`` and ``theirs`` are functions of bench.handlers, with their arguments."""
+    """Two contenders. ``ours`` and ``theirs`` are functions of bench.handlers with their arguments."""
 
     what: str
     ours: str
@@ -53,6 +53,7 @@ CONTESTS = (
 
 
 def rows() -> Iterator[Row]:
+    """Yield a row for each contest."""
     with running_server() as server:
         for contest in CONTESTS:
             yield _row(contest, server.url)

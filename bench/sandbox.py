@@ -1,7 +1,7 @@
-"""A process with what a Lambda sandbox has: the unpacked package, boto3, the settings, and nothing of ours.
+"""Processes with what a Lambda sandbox has: the unpacked package, boto3 and the settings.
 
-``Sandbox`` runs one function of this folder there as often as it is told and answers the time it took, so
-that every contender is measured with only its own imports around it.
+``Sandbox`` calls one function of this folder there and returns the time that the calls took, so that each
+contender is measured with its own imports only.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ SETTINGS = {
     "QUARANTINE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/bench-quarantine",
     "EVENTS_BUCKET_NAME": "bench-archive",
 }
-# As long as those of a role, session token included: all of it is signed and sent with every call.
+# As long as the credentials of a role with its session token: all of it is signed and sent in each call.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "x" * 40,
     "AWS_SESSION_TOKEN": "x" * 800,
 }
-# What Lambda tells a function about itself; botocore puts some of it into its headers.
+# Variables of Lambda about the function. botocore puts some of them into its headers.
 LAMBDA = {
     "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
     "AWS_LAMBDA_FUNCTION_NAME": "personalize-api-bench",
@@ -50,16 +50,16 @@ LAMBDA = {
 
 @cache
 def unpacked() -> Path:
-    """The folder that Lambda would make of the package of the stage prod: sources only, no bytecode."""
-    made = package(STAGE)
+    """Unpack the package of the stage prod as Lambda does, and return the folder. It has no bytecode."""
+    packaged = package(STAGE)
     shutil.rmtree(UNPACKED, ignore_errors=True)
-    with zipfile.ZipFile(made.zip_path) as archive:
+    with zipfile.ZipFile(packaged.zip_path) as archive:
         archive.extractall(UNPACKED)
     return UNPACKED
 
 
 def environment(server_url: str) -> dict[str, str]:
-    """What a function sees. Lambda mounts a package read-only: its bytecode is kept nowhere."""
+    """Return a function's variables. Python writes no bytecode: Lambda mounts the package read-only."""
     return {
         **SETTINGS,
         **CREDENTIALS,
@@ -75,17 +75,38 @@ def environment(server_url: str) -> dict[str, str]:
     }
 
 
+def start_program(
+    program: str, variables: Mapping[str, str], *options: str, stderr: int | None = None
+) -> subprocess.Popen[str]:
+    """Start a Python program in a sandbox's environment; its standard output is a pipe.
+
+    ``options`` are options of the Python command. With -P, modules come from PYTHONPATH and not from the
+    working directory.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-P", *options, "-c", program],
+        cwd=BUILD,
+        env=dict(variables),
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+
+
 @dataclass(frozen=True)
-class Taken:
-    """What some calls took together, all threads counted. ``said`` is what the function returned."""
+class Measured:
+    """The time of some calls together, with all threads, and what the function returned."""
 
     cpu_seconds: float
     wall_seconds: float
-    said: Any
+    returned: Any
 
 
 class Sandbox:
-    """``target`` is ``module:function argument ...``: the function takes a number of calls, then integers."""
+    """A process that calls one function. ``target`` is ``module:function argument ...``.
+
+    The function takes a number of calls, and then the arguments, which are integers.
+    """
 
     def __init__(self, target: str, variables: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -100,48 +121,50 @@ class Sandbox:
 
     @property
     def process_id(self) -> int:
+        """The process, for bench.throttle."""
         return self._process.pid
 
-    def run(self, calls: int = 1) -> Taken:
-        """Make so many calls, one after the other."""
-        assert self._process.stdin is not None  # noqa: S101 - both were asked for
+    def run(self, calls: int = 1) -> Measured:
+        """Make ``calls`` calls, one after another, and return the time that they took."""
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker: PIPE was given
         assert self._process.stdout is not None  # noqa: S101
         self._process.stdin.write(f"{calls}\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"a measured process ended with status {self._process.wait()}")
-        return Taken(*json.loads(answer))
+        response = self._process.stdout.readline()
+        if not response:
+            raise RuntimeError(f"A measured process ended with status {self._process.wait()}.")
+        return Measured(*json.loads(response))
 
     def close(self) -> None:
+        """Let the process end, and wait for it."""
         self._process.communicate()
 
 
 @contextmanager
 def sandbox(target: str, server_url: str, *, warm_up: int = 0) -> Iterator[Sandbox]:
-    """A sandbox for the length of a with statement, after ``warm_up`` calls."""
-    made = Sandbox(target, environment(server_url))
+    """Yield a sandbox after ``warm_up`` calls. Close it when the with statement ends."""
+    started = Sandbox(target, environment(server_url))
     try:
         if warm_up:
-            made.run(warm_up)
-        yield made
+            started.run(warm_up)
+        yield started
     finally:
-        made.close()
+        started.close()
 
 
 def main() -> None:
-    """The process itself: reads a number of calls from a line, makes them, answers what they took."""
+    """Serve one sandbox: a line in is a number of calls, a line out is the time that they took."""
     module, _, name = sys.argv[1].partition(":")
     arguments = [int(argument) for argument in sys.argv[2:]]
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    # Log lines are written, as on Lambda, line by line; but nobody reads them.
-    sys.stdout = Path(os.devnull).open("w", buffering=1)  # noqa: SIM115 - for the life of the process
+    responses = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    # Log lines are written line by line, as on Lambda, and discarded.
+    sys.stdout = Path(os.devnull).open("w", buffering=1)  # noqa: SIM115 - open until the process ends
     run: Callable[..., Any] = getattr(importlib.import_module(module), name)
     for line in sys.stdin:
         cpu, wall = time.process_time(), time.perf_counter()
-        said = run(int(line), *arguments)
-        taken = (time.process_time() - cpu, time.perf_counter() - wall, said)
-        answers.write(json.dumps(taken) + "\n")
+        returned = run(int(line), *arguments)
+        measured = (time.process_time() - cpu, time.perf_counter() - wall, returned)
+        responses.write(json.dumps(measured) + "\n")
 
 
 if __name__ == "__main__":

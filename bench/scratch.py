@@ -1,6 +1,6 @@
-"""The least that makes a model of interactions.csv: ``csv`` to read it, ``implicit``'s plainest model to fit.
+"""The smallest program that fits a model to interactions.csv, with ``csv`` and ``implicit``'s simplest model.
 
-python -m bench.scratch FOLDER does that once: what the engine's start is measured against.
+The command ``python -m bench.scratch FOLDER`` does it once. It is the alternative to the engine's start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int32]
 
 
 def read(folder: Path) -> tuple[Ints, Ints]:
-    """Users and items of the interactions, as numbers from 0."""
+    """Return users and items of the interactions, as numbers from 0."""
     users: dict[str, int] = {}
     items: dict[str, int] = {}
     user_column, item_column = [], []
@@ -34,7 +34,7 @@ def read(folder: Path) -> tuple[Ints, Ints]:
 
 
 def fit(users: Ints, items: Ints) -> None:
-    """As many neighbours and threads as the engine's own model has."""
+    """Fit a model with the engine's number of neighbours and threads."""
     recommender = ItemItemRecommender(K=NEIGHBOURS, num_threads=1)
     recommender.fit(csr_matrix((np.ones(len(users)), (users, items))), show_progress=False)
 

@@ -1,11 +1,11 @@
-"""The AWS services that a measurement calls, in memory: they answer at once, or after a given time.
+"""The AWS services that a measurement calls, in memory. They respond at once or after a given time.
 
     with running_server(latency_seconds=0.02) as server:
         ...                # AWS_ENDPOINT_URL=server.url
         server.calls()     # {"PutEvents": 199}
 
-A process of its own, so that its work is not counted as ours. It reads no more of a request than it has to,
-judges nothing, and sends each answer in one piece.
+The server is a process of its own, so that its work is not counted as ours. It reads only what it needs of a
+request, validates nothing, and sends each response in one write.
 """
 
 from __future__ import annotations
@@ -51,24 +51,24 @@ class Server:
     url: str
 
     def calls(self) -> dict[str, int]:
-        """How often each operation was called since the last time this was asked."""
-        with _open(f"{self.url}/calls", timeout=5) as answer:
-            counts: dict[str, int] = json.load(answer)
+        """Return how often each operation was called since the last call of this method."""
+        with _open(f"{self.url}/calls", timeout=5) as response:
+            counts: dict[str, int] = json.load(response)
             return counts
 
 
 @contextmanager
 def running_server(latency_seconds: float = 0) -> Iterator[Server]:
-    """The server on a free port of 127.0.0.1 for the length of a with statement."""
+    """Run the server on a free port of 127.0.0.1 until the with statement ends."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.server", "--latency", str(latency_seconds)],
+        [sys.executable, "-m", "bench.server", "--latency-seconds", str(latency_seconds)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        assert process.stdout is not None  # noqa: S101 - it was asked for
+        assert process.stdout is not None  # noqa: S101 - for the type checker: PIPE was given
         yield Server(process.stdout.readline().strip())
     finally:
         process.terminate()
@@ -76,13 +76,13 @@ def running_server(latency_seconds: float = 0) -> Iterator[Server]:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, latency: float, counts: Counter[str]) -> None:
-        self._latency = latency
+    def __init__(self, latency_seconds: float, counts: Counter[str]) -> None:
+        self._latency_seconds = latency_seconds
         self._counts = counts
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - that of a stream
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker: a stream has this one
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -93,35 +93,38 @@ class _Connection(asyncio.Protocol):
             if not end or len(rest) < length:
                 return
             self._received = rest[length:]
-            self._answer(head, rest[:length])
+            self._respond(head, rest[:length])
 
-    def _answer(self, head: bytes, body: bytes) -> None:
-        operation, content = answer_to(head, body, self._counts)
+    def _respond(self, head: bytes, body: bytes) -> None:
+        operation, content = response_to(head, body, self._counts)
         response = (
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Wed, 25 Nov 2026 12:00:00 GMT\r\n"
             b"x-amzn-RequestId: 11111111-2222-3333-4444-555555555555\r\nConnection: keep-alive\r\n"
             b"Content-Length: %d\r\n\r\n" % len(content)
         ) + content
-        if operation and self._latency:
-            asyncio.get_running_loop().call_later(self._latency, self._transport.write, response)
+        if operation and self._latency_seconds:
+            asyncio.get_running_loop().call_later(self._latency_seconds, self._transport.write, response)
         else:
             self._transport.write(response)
 
 
-def answer_to(head: bytes, body: bytes, counts: Counter[str]) -> tuple[str | None, bytes]:
-    """The operation that a request calls and the body of its answer; None for the question after counts."""
+def response_to(head: bytes, body: bytes, counts: Counter[str]) -> tuple[str | None, bytes]:
+    """Return the operation that a request calls and the response's body.
+
+    The operation is None for a request for the counts.
+    """
     path = head.split(b" ", 2)[1]
     if path == b"/calls":
-        told = json.dumps(counts).encode()
+        content = json.dumps(counts).encode()
         counts.clear()
-        return None, told
+        return None, content
     operation, content = "PutEvents", b""
     if path == b"/recommendations":
         operation, content = "GetRecommendations", RECOMMENDATIONS
     elif b"Kinesis_20131202.PutRecords" in head:
         entries = len(json.loads(body)["Records"])
-        answer = {"FailedRecordCount": 0, "Records": [STORED] * entries}
-        operation, content = "PutRecords", json.dumps(answer).encode()
+        stored = {"FailedRecordCount": 0, "Records": [STORED] * entries}
+        operation, content = "PutRecords", json.dumps(stored).encode()
     elif b"Kinesis_20131202.PutRecord" in head:
         operation, content = "PutRecord", json.dumps(STORED).encode()
     counts[operation] += 1
@@ -136,21 +139,24 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-async def _serve(latency: float) -> None:
+async def _serve(latency_seconds: float) -> None:
     counts: Counter[str] = Counter()
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(latency, counts), HOST, 0)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(latency_seconds, counts), HOST, 0
+    )
     print(f"http://{HOST}:{server.sockets[0].getsockname()[1]}", flush=True)
-    # Ends with the program that started it, however that ended.
+    # The server ends when the program that started it ends, because standard input is then closed.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
 
 
 def main() -> None:
+    """Print the server's address, then serve until standard input is closed."""
     parser = argparse.ArgumentParser(prog="python -m bench.server")
-    parser.add_argument("--latency", type=float, default=0, metavar="SECONDS")
-    latency = parser.parse_args().latency
-    # select() waits to the microsecond; epoll rounds up to a millisecond, a twentieth of the usual latency.
+    parser.add_argument("--latency-seconds", type=float, default=0, metavar="SECONDS")
+    latency_seconds = parser.parse_args().latency_seconds
+    # select() waits with a precision of microseconds. epoll rounds up to a millisecond, 5 % of the latency.
     loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
-    loop.run_until_complete(_serve(latency))
+    loop.run_until_complete(_serve(latency_seconds))
 
 
 if __name__ == "__main__":

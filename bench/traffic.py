@@ -1,4 +1,4 @@
-"""Events as API Gateway and Lambda's Kinesis source send them, the same at every run."""
+"""Events as API Gateway and Lambda's Kinesis event source send them. They are the same at every run."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ HEADERS = {
 
 
 class Context:
-    """Lambda's context object, with as much time left as ever."""
+    """Lambda's context object. The time that is left never changes."""
 
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
     def get_remaining_time_in_millis(self) -> int:
+        """Return the same time at every call."""
         return 28_000
 
 
 def api_event(path: str, body: str) -> dict[str, Any]:
-    """The event of a REST API's proxy integration."""
+    """Return the event of a REST API's proxy integration."""
     return {
         "resource": path,
         "path": path,
@@ -57,17 +58,18 @@ def api_event(path: str, body: str) -> dict[str, Any]:
 
 
 def recommendations_body() -> str:
+    """Return the body of a request for 25 recommendations."""
     return json.dumps({"userId": "user-000123", "numResults": 25})
 
 
 def history_body(events: int) -> str:
-    """One event, or a batch of several of a fifth as many sessions."""
-    made = [event(number, max(events // 5, 1)) for number in range(events)]
-    return json.dumps(made[0] if events == 1 else {"Events": made})
+    """Return the body with one event, or with a batch of events from a fifth as many sessions."""
+    requests = [event(number, max(events // 5, 1)) for number in range(events)]
+    return json.dumps(requests[0] if events == 1 else {"Events": requests})
 
 
 def event(number: int, sessions: int) -> dict[str, Any]:
-    """The request for one event: about 200 bytes of a shop or a video service."""
+    """Return the request for one event, of about 200 bytes, as a shop or a video service sends it."""
     session = number % sessions
     return {
         "UserId": f"user-{session:06}",
@@ -79,7 +81,7 @@ def event(number: int, sessions: int) -> dict[str, Any]:
 
 
 def kinesis_event(records: int, sessions: int) -> dict[str, Any]:
-    """A batch of one shard, as ingestion writes it."""
+    """Return Lambda's event with a batch of one shard, with records as the API writes them."""
     return {
         "Records": [
             _kinesis_record(number, session) for number, session in enumerate(_sessions(records, sessions))
@@ -88,15 +90,18 @@ def kinesis_event(records: int, sessions: int) -> dict[str, Any]:
 
 
 def fewest_calls(records: int, sessions: int) -> int:
-    """PutEvents calls that kinesis_event() needs: one takes 10 events of one session (API_UBS_PutEvents)."""
+    """Return how many PutEvents calls the batch of kinesis_event() needs.
+
+    A call takes 10 events of one session (API_UBS_PutEvents).
+    """
     return sum(-(-count // 10) for count in Counter(_sessions(records, sessions)).values())
 
 
 def _sessions(records: int, sessions: int) -> list[int]:
-    """Whose record each is: every session has one at least, the others are drawn."""
-    drawn = random.Random(SEED)
-    owners = [*range(sessions), *(drawn.randrange(sessions) for _ in range(records - sessions))]
-    drawn.shuffle(owners)
+    """Return the session of each record. Every session has at least one, the others are generator."""
+    generator = random.Random(SEED)
+    owners = [*range(sessions), *(generator.randrange(sessions) for _ in range(records - sessions))]
+    generator.shuffle(owners)
     return owners
 
 

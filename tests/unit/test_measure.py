@@ -8,7 +8,7 @@ def test_ratios_are_taken_round_by_round_so_that_a_slow_round_slows_both():
     assert ours.against(theirs).values == (0.5, 0.5, 0.5)
 
 
-def test_contenders_are_measured_in_turn_and_the_order_turns():
+def test_contenders_are_measured_in_turn_and_each_round_reverses_the_order():
     seen = []
 
     def contender(name):
