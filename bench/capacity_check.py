@@ -18,8 +18,10 @@ from itertools import islice
 from random import Random
 from statistics import fmean
 
-from chalicelib import clients, delivery
-from chalicelib.records.events import Event, accept
+from chalicelib import records as stream_records
+from chalicelib.delivery.kinesis import decode_records
+from chalicelib.delivery.plan import Plan, plan
+from chalicelib.services import DELIVERY_CONCURRENCY
 from ops.capacity.batches import Delivery
 from ops.capacity.capacity import Capacity, parse_load, size
 from ops.capacity.load import Load, option_name
@@ -87,7 +89,7 @@ def simulate(load: Load, random: Random, *, events: int = 30_000, shards: int = 
     clock = _Clock()
     stream = Stream(shards, now=clock, random=random)
     for event, clock.seconds in traffic(load, part, seconds, random):
-        stream.put(event.record, event.session_id)
+        stream.put(event.data, event.session_id)
     return _average(
         load,
         [
@@ -113,14 +115,16 @@ def _average(load: Load, invocations: Sequence[Invocation]) -> Simulated:
     )
 
 
-def traffic(load: Load, part: float, seconds: float, random: Random) -> Iterator[tuple[Event, float]]:
+def traffic(
+    load: Load, part: float, seconds: float, random: Random
+) -> Iterator[tuple[stream_records.Record, float]]:
     """Yield the accepted events of the share ``part`` of the load, each with its time.
 
     Events have ``load.record_bytes`` bytes, or the fewest possible where that is more. Raise ValueError when
     no event has that many bytes.
     """
     sessions = max(1, round(load.sessions * part))
-    shortest = len(_event(0, "", START, random).record)
+    shortest = len(_event(0, "", START, random).data)
     if load.record_bytes > shortest + MAX_NOTE_CHARACTERS:
         longest = shortest + MAX_NOTE_CHARACTERS
         raise ValueError(f"{option_name('record_bytes')} must be {longest} at most in the simulation.")
@@ -130,7 +134,7 @@ def traffic(load: Load, part: float, seconds: float, random: Random) -> Iterator
         yield _event(random.randrange(sessions), note, time, random), time
 
 
-def _event(session: int, note: str, time: float, random: Random) -> Event:
+def _event(session: int, note: str, time: float, random: Random) -> stream_records.Record:
     request = {
         "UserId": f"user-{session:07}",
         "SessionId": f"session-{session:07}",
@@ -138,7 +142,8 @@ def _event(session: int, note: str, time: float, random: Random) -> Event:
         "Event": {"itemId": f"item-{random.randrange(1000):04}", "NOTE": note},
     }
     received_at = datetime.fromtimestamp(time, timezone.utc)
-    return accept(request, received_at=received_at, new_id=lambda: f"{random.getrandbits(128):032x}")
+    new_id = f"{random.getrandbits(128):032x}"
+    return stream_records.from_request(request, received_at=received_at, new_id=lambda: new_id)
 
 
 def records_by_reader(shard: Sequence[Record], factor: int) -> list[list[Record]]:
@@ -164,31 +169,31 @@ def invocations_of(records: Sequence[Record], load: Load) -> Iterator[Invocation
         position += len(batch)
         full = len(batch) == load.batch_size or position < end
         started = max(free_at, batch[-1].arrived_at) if full else closes_at
-        plan = delivery.plan(delivery.arrivals(Batch(batch).event()))
-        seconds = len(batch) * load.event_cpu_seconds + calls_seconds(plan, load)
-        yield Invocation(oldest, started, seconds, len(batch), sum(len(each.calls) for each in plan.sessions))
+        work = plan(decode_records(Batch(batch).event()), tracking_id="")
+        seconds = len(batch) * load.event_cpu_seconds + calls_seconds(work, load)
+        yield Invocation(oldest, started, seconds, len(batch), sum(len(each.calls) for each in work.chains))
         free_at = started + seconds
 
 
-def calls_seconds(plan: delivery.Plan, load: Load) -> float:
+def calls_seconds(work: Plan, load: Load) -> float:
     """Return the seconds from the first call to the last response, as chalicelib.delivery makes the calls.
 
-    PUT_EVENTS_CONCURRENCY workers take the sessions in the plan's order. A worker makes a session's calls one
+    DELIVERY_CONCURRENCY workers take the chains in the plan's order. A worker makes a chain's calls one
     after another. A call uses the processor, which all workers share, and then waits for Personalize.
     """
-    waiting = iter(plan.sessions)
-    workers = [(0.0, len(session.calls)) for session in islice(waiting, clients.PUT_EVENTS_CONCURRENCY)]
+    waiting = iter(work.chains)
+    workers = [(0.0, len(chain.calls)) for chain in islice(waiting, DELIVERY_CONCURRENCY)]
     processor_free_at = last_response_at = 0.0
     while workers:
         ready_at, calls_left = workers[0]
         processor_free_at = max(ready_at, processor_free_at) + load.call_cpu_seconds
         last_response_at = response_at = processor_free_at + load.put_events_ms / 1000
         if calls_left == 1:
-            session = next(waiting, None)
-            if session is None:
+            chain = next(waiting, None)
+            if chain is None:
                 heapq.heappop(workers)
                 continue
-            calls_left = len(session.calls) + 1
+            calls_left = len(chain.calls) + 1
         heapq.heapreplace(workers, (response_at, calls_left - 1))
     return last_response_at
 

@@ -10,7 +10,7 @@ from bench.measure import Row, Series, once, take_turns
 from bench.sandbox import Sandbox, sandbox
 from bench.server import Server, running_server
 from bench.traffic import fewest_calls
-from chalicelib.clients import PUT_EVENTS_CONCURRENCY
+from chalicelib.services import DELIVERY_CONCURRENCY
 
 LATENCY_SECONDS = 0.02
 BATCHES = ((1_000, 200), (10_000, 3_000))
@@ -45,7 +45,7 @@ def _against_both(records: int, sessions: int, server: Server) -> Iterator[Row]:
         ours.run()
         calls = server.calls()["PutEvents"]
     fewest = fewest_calls(records, sessions)
-    ideal = fewest * LATENCY_SECONDS / PUT_EVENTS_CONCURRENCY
+    ideal = fewest * LATENCY_SECONDS / DELIVERY_CONCURRENCY
     what = f"delivery: {records:,} records of {sessions:,} sessions"
     yield Row(
         f"{what}, speed",
@@ -59,7 +59,7 @@ def _against_both(records: int, sessions: int, server: Server) -> Iterator[Row]:
         f"{what}, time",
         "s",
         series["ours"],
-        f"the ideal: {fewest:,} calls × 20 ms ÷ {PUT_EVENTS_CONCURRENCY}",
+        f"the ideal: {fewest:,} calls × 20 ms ÷ {DELIVERY_CONCURRENCY}",
         Series((ideal,) * ROUNDS),
         "≤ 1.3",
     )

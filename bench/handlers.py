@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -71,14 +72,15 @@ def smallest_history(calls: int, events: int) -> None:
 
 def our_delivery(calls: int, records: int, sessions: int, concurrency: int = 0) -> None:
     """Deliver a batch. ``concurrency`` 0 means the deployed one."""
-    from app import deliver_events
-    from chalicelib import clients
+    import app
+    from chalicelib.clients import Clients
 
     if concurrency:
-        clients.PUT_EVENTS_CONCURRENCY = concurrency
+        clients = Clients(max_connections=concurrency)
+        app.services = replace(app.services, clients=clients, delivery_concurrency=concurrency)
     event = _batch(records, sessions)
     for _ in range(calls):
-        response = deliver_events(event, Context())
+        response = app.deliver_events(event, Context())
         if response != {"batchItemFailures": []}:
             raise RuntimeError(response)
 

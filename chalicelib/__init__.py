@@ -1,1 +1,1 @@
-"""What runs in Lambda. Pure Python only; app.py is its one caller and the only importer of chalice."""
+"""What runs in Lambda. Pure Python, small, and free of Chalice: ``app.py`` alone knows Chalice."""

@@ -1,28 +1,33 @@
-"""Cutting a sequence into calls that a batch API takes: the limits differ, the cutting does not."""
+"""Cutting a sequence into batches that an AWS call takes. The limits differ, the cutting does not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def pack(
-    items: Iterable[T], size: Callable[[T], int], *, max_items: int, max_bytes: int
+def batches(
+    items: Iterable[T],
+    *,
+    max_items: int,
+    size_bytes: Callable[[T], int] = lambda item: 0,
+    max_bytes: float = inf,
 ) -> Iterator[list[T]]:
-    """Lists of at most ``max_items`` items and ``max_bytes`` bytes together, in order.
+    """Yield lists of at most ``max_items`` items and ``max_bytes`` bytes together, in order.
 
-    An item larger than ``max_bytes`` gets a call of its own: the service says what it thinks of it.
+    An item larger than ``max_bytes`` gets a batch of its own: the service says what it thinks of it.
     """
-    call: list[T] = []
-    total = 0
+    batch: list[T] = []
+    total_bytes = 0
     for item in items:
-        added = size(item)
-        if call and (len(call) == max_items or total + added > max_bytes):
-            yield call
-            call, total = [], 0
-        call.append(item)
-        total += added
-    if call:
-        yield call
+        added_bytes = size_bytes(item)
+        if batch and (len(batch) == max_items or total_bytes + added_bytes > max_bytes):
+            yield batch
+            batch, total_bytes = [], 0
+        batch.append(item)
+        total_bytes += added_bytes
+    if batch:
+        yield batch

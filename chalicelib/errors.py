@@ -1,11 +1,10 @@
-"""The error tree. It knows neither HTTP nor Chalice: app.py maps it to statuses, delivery to outcomes.
+"""The error tree. It knows neither HTTP nor Chalice: api.responses maps it to statuses, delivery to outcomes.
 
     PersonalizeApiError
     ├── ConfigError               a setting is missing or malformed (at start, or where it is needed)
     ├── InvalidRequestError       the caller's input, or what Personalize says of it; permanent
-    ├── NotFoundError             a name in the request that is not configured
     ├── ThrottledError            an AWS service asks us to slow down; try again
-    ├── MisconfiguredError        our deployment: resource missing, access denied; try again once mended
+    ├── MisconfiguredError        the deployment: resource missing, access denied; try again once repaired
     ├── UnavailableError          an AWS service is failing or out of reach; try again
     └── DeliveryIncompleteError   part of a Kinesis batch has to be delivered again
 
@@ -24,7 +23,6 @@ __all__ = [
     "DeliveryIncompleteError",
     "InvalidRequestError",
     "MisconfiguredError",
-    "NotFoundError",
     "PersonalizeApiError",
     "ThrottledError",
     "UnavailableError",
@@ -32,7 +30,7 @@ __all__ = [
 ]
 
 AwsError = (ClientError, BotoCoreError)
-"""What a call of an AWS client can raise: the service's own answer, or the failure to get one."""
+"""What a call of an AWS client can raise: the service's own response, or the failure to get one."""
 
 
 class PersonalizeApiError(Exception):
@@ -40,15 +38,11 @@ class PersonalizeApiError(Exception):
 
 
 class ConfigError(PersonalizeApiError):
-    """An environment variable is missing or malformed; the sentence names it."""
+    """An environment variable is missing or malformed. The sentence names it."""
 
 
 class InvalidRequestError(PersonalizeApiError):
-    """The input breaks the contract or a limit of Personalize; the sentence names the field."""
-
-
-class NotFoundError(PersonalizeApiError):
-    """The request names something that is not configured."""
+    """The input breaks the contract or a limit of Personalize. The sentence names the field."""
 
 
 class ThrottledError(PersonalizeApiError):
@@ -64,7 +58,7 @@ class UnavailableError(PersonalizeApiError):
 
 
 class DeliveryIncompleteError(PersonalizeApiError):
-    """Some records of a Kinesis batch were not delivered; Lambda has to send the batch again."""
+    """Some records of a Kinesis batch were not delivered. Lambda has to send the batch again."""
 
 
 # Neither botocore nor the services' models list these: throttling is not modelled at all for Personalize
@@ -121,13 +115,13 @@ _ARN = re.compile(r"arn:[a-z0-9-]+:\S*|\b\d{12}\b")
 
 
 def from_botocore(error: ClientError | BotoCoreError, service: str) -> PersonalizeApiError:
-    """The error of our tree that stands for what a client raised.
+    """Return the error of our tree for what a client raised.
 
-    ``service`` names who was called, for the sentence. An unknown code is the service's trouble, hence
-    UnavailableError: that is the one which loses nothing, because it is tried again.
+    ``service`` names the service that was called, for the sentence. An unknown code becomes UnavailableError:
+    the call is tried again then, so nothing is lost.
     """
     if isinstance(error, ParamValidationError):
-        # botocore's report quotes the values; they belong to the caller's user, not into a log.
+        # botocore's report quotes the values. They belong to the caller's user, not into a log.
         return InvalidRequestError(f"{service}'s client refused the input before sending it.")
     if not isinstance(error, ClientError):
         return UnavailableError(f"{service} could not be reached. Try again.")
@@ -139,6 +133,6 @@ def from_botocore(error: ClientError | BotoCoreError, service: str) -> Personali
         return ThrottledError(f"{service} is throttling requests. Try again later.")
     if code in _MISCONFIGURED or _KMS.match(code):
         return MisconfiguredError(
-            f"{service} refused this deployment ({code}). The operator has to mend the configuration."
+            f"{service} refused this deployment ({code}): it is misconfigured. Contact its operator."
         )
     return UnavailableError(f"{service} is failing at the moment. Try again.")

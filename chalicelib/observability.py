@@ -1,8 +1,8 @@
 """What operators see: one JSON line per request and per Kinesis batch, read as metrics as well.
 
-The line is in CloudWatch's Embedded Metric Format, so counting costs no API call and no second line. It holds
-counts, durations, statuses and request ids; never a user id, an item id, a property or a header. The format
-is two nested objects; the library for it took a fifth of a cold start (docs/performance.md).
+The line is in CloudWatch's Embedded Metric Format, so metrics cost no API call and no second line. It holds
+counts, durations, statuses and request ids. It never holds a user id, an item id, a property or a header. The
+format is two nested objects. The library for it took a fifth of a cold start (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from collections.abc import Mapping
 from functools import cache
 
 NAMESPACE = "PersonalizeApi"
-"""Of the metrics; resources/access.yaml has alarms on them, and docs/operations.md says what they mean."""
+"""Of the metrics. resources/access.yaml has alarms on them, and docs/operations.md says what they mean."""
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode
 """Made once: json.dumps makes an encoder for every call that has options."""
 
 
 def set_level(level: str) -> None:
-    """Let libraries log from ``level`` on. Our own lines are printed at any level: they are counted."""
+    """Let libraries log from ``level`` on. Our own lines are printed at any level: they are metrics too."""
     logging.getLogger().setLevel(level)
-    # botocore logs requests, with their bodies and signatures, at DEBUG; our level must not reach it.
+    # At DEBUG, botocore logs requests with their bodies and signatures. Our level must not reach it.
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 def emit(
     message: str, counts: Mapping[str, float], *, service: str, milliseconds: float, **fields: object
 ) -> None:
-    """Print the line: ``counts`` and Duration become metrics, ``fields`` are only there to be read.
+    """Print the line. ``counts`` and the duration become metrics, ``fields`` are only there to be read.
 
     The format: docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/, page
     CloudWatch_Embedded_Metric_Format_Specification. ``service`` is the one dimension.
     """
     values = {name: [value] for name, value in counts.items()}
     values[f"{message}Duration"] = [round(milliseconds, 1)]
-    told = to_json({"service": service, "message": message, **fields, **values})
-    print(f'{{"_aws":{{"Timestamp":{time.time_ns() // 1_000_000},{_directive(tuple(values))}}},{told[1:]}')
+    content = to_json({"service": service, "message": message, **fields, **values})
+    print(f'{{"_aws":{{"Timestamp":{time.time_ns() // 1_000_000},{_directive(tuple(values))}}},{content[1:]}')
 
 
 @cache
 def _directive(names: tuple[str, ...]) -> str:
-    """What CloudWatch is to read as metrics: the same in every line of a kind, so written once."""
+    """Return what CloudWatch reads as metrics. It is the same in every line of a kind, so it is made once."""
     units = {"Age": "Seconds", "Duration": "Milliseconds"}
     metrics = [
         {"Name": name, "Unit": next((unit for end, unit in units.items() if name.endswith(end)), "Count")}
@@ -55,9 +55,9 @@ def _directive(names: tuple[str, ...]) -> str:
 
 
 def report(error: Exception, *, service: str, request_id: str | None) -> None:
-    """Print a line about an error that nobody foresaw: its kind, and where it came from.
+    """Print a line about an unexpected error: its type, and where it was raised.
 
-    Without its message: those quote values (a KeyError its key, a validation error its input).
+    The line has no message: messages quote values (a KeyError its key, a validation error its input).
     """
     stack = [
         f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)

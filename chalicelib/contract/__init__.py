@@ -1,6 +1,6 @@
-"""The HTTP contract as code: JSON in, validated values out, one sentence when it does not fit.
+"""The HTTP contract as code: JSON in, validated values out, one sentence for a value that does not fit.
 
-The rules themselves stand in the JSON Schemas beside this file, which openapi.json refers to as well.
+The rules are in the JSON Schemas beside this file. openapi.json refers to them as well.
 """
 
 from __future__ import annotations
@@ -18,27 +18,24 @@ from chalicelib.errors import InvalidRequestError
 
 _FOLDER = Path(__file__).parent
 
-EVENT = "event"
-BATCH = "batch"
-RECOMMENDATIONS = "recommendations"
 
-LONGEST_NAME = 80
-DEEPEST = 32
+MAX_NAME_CHARACTERS = 80
+MAX_DEPTH = 32
 """Levels of nesting. Far more than an event needs; Python's own limit moves with the depth of the stack."""
 
 
 def parse(text: bytes) -> Any:
-    """The JSON value in ``text`` (UTF-8), free of what JSON and its readers disagree about.
+    """Return the JSON value in ``text``, which is UTF-8.
 
     Raises InvalidRequestError for anything that is not JSON, for NaN and the infinities (also written as
-    1e999), for halves of surrogate pairs, and for nesting deeper than DEEPEST.
+    1e999), for halves of surrogate pairs, and for nesting deeper than MAX_DEPTH.
     """
     if not text.strip():
         raise InvalidRequestError("The body is empty. Send a JSON object.")
     try:
         characters = text.decode("utf-8-sig")
         value = _decode(characters)
-        if characters.count("{") + characters.count("[") > DEEPEST:
+        if characters.count("{") + characters.count("[") > MAX_DEPTH:
             _refuse_depth(value)
         if _ESCAPE in characters:
             # A lone surrogate is legal in JSON's grammar but has no UTF-8 form, so no AWS service stores it.
@@ -52,7 +49,7 @@ def parse(text: bytes) -> Any:
         ) from error
     except RecursionError as error:
         raise InvalidRequestError(
-            f"The body is nested too deeply. Send at most {DEEPEST} levels of objects and arrays."
+            f"The body is nested too deeply. Send at most {MAX_DEPTH} levels of objects and arrays."
         ) from error
     except json.JSONDecodeError as error:
         raise InvalidRequestError(
@@ -63,8 +60,8 @@ def parse(text: bytes) -> Any:
     return value
 
 
-def check(schema: str, value: object) -> None:
-    """Hold ``value`` against one of the schemas; InvalidRequestError names the field and what it takes."""
+def validate(schema: str, value: object) -> None:
+    """Hold ``value`` against one of the schemas. InvalidRequestError names the field and what it takes."""
     try:
         _validator(schema)(value)
     except fastjsonschema.JsonSchemaValueException as error:
@@ -79,9 +76,9 @@ def _validator(schema: str) -> Callable[[object], object]:
 
 
 def _refuse_depth(value: Any) -> None:
-    """RecursionError for containers nested more than DEEPEST levels. Level by level: no depth is too deep."""
+    """Raise RecursionError for containers nested more than MAX_DEPTH levels. Works at any depth."""
     containers = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         if not containers:
             return
         containers = [
@@ -122,7 +119,7 @@ _KINDS: dict[type, str] = {
 
 
 def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
-    """What is wrong with which field, and what the schema says the field takes."""
+    """Return what is wrong with which field, and what the schema says that the field takes."""
     rule, limit = error.rule, error.rule_definition
     field = _short((error.name or "data").removeprefix("data").lstrip("."))
     subject = field or "The body"
@@ -130,7 +127,7 @@ def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
     if rule == "required":
         missing = next(name for name in limit if name not in error.value)
         advice = error.definition["properties"][missing].get("description", "")
-        problem = f"{f'{field}.' if field else ''}{missing} is missing."
+        problem = f"{f'{field}.' if field else ''}{missing} is required."
     elif rule == "additionalProperties":
         known = error.definition["properties"]
         unknown = sorted(set(error.value) - set(known))
@@ -145,24 +142,24 @@ def _sentence(error: fastjsonschema.JsonSchemaValueException) -> str:
     elif rule in _LIMITS:
         problem = _LIMITS[rule].format(subject=subject, limit=limit)
     else:
-        problem = f"{subject} is not in the form it takes."
+        problem = f"{subject} has an invalid format."
     return f"{problem} {advice}".strip()
 
 
 def _short(name: str) -> str:
-    """A name to show: a caller's key may be a megabyte long."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    """Return a name to show: a caller's key may be a megabyte long."""
+    return name if len(name) <= MAX_NAME_CHARACTERS else f"{name[:MAX_NAME_CHARACTERS]}…"
 
 
 _LIMITS = {
     "minLength": "{subject} must not be empty.",
-    "maxLength": "{subject} is too long: it takes {limit} characters at most.",
+    "maxLength": "{subject} must have at most {limit} characters.",
     "minItems": "{subject} must not be empty.",
-    "maxItems": "{subject} has too many entries: it takes {limit} at most.",
-    "maxProperties": "{subject} has too many keys: it takes {limit} at most.",
-    "minimum": "{subject} is too small: it takes {limit} at least.",
-    "maximum": "{subject} is too large: it takes {limit} at most.",
-    "exclusiveMaximum": "{subject} is too large: it takes less than {limit}.",
+    "maxItems": "{subject} must have at most {limit} entries.",
+    "maxProperties": "{subject} must have at most {limit} keys.",
+    "minimum": "{subject} must be at least {limit}.",
+    "maximum": "{subject} must be at most {limit}.",
+    "exclusiveMaximum": "{subject} must be less than {limit}.",
 }
 
 

@@ -1,9 +1,42 @@
-"""The limits of the event in which Lambda sends a batch of Kinesis records."""
+"""The event of Lambda's Kinesis source as typed records (docs: lambda/latest/dg/with-kinesis). Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
 
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
-"""Size limit of the event of one batch.
-
-The page is docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html.
-"""
+"""Of the event, the records in base64 (docs: lambda/latest/dg/gettingstarted-limits)."""
 RECORD_OVERHEAD_BYTES = 600
-"""Upper bound of what the event holds for one record in addition to the record's data."""
+"""What the event says about a record beside its data, at most."""
+
+
+@dataclass(frozen=True)
+class KinesisRecord:
+    """One record of the stream. ``data`` is the decoded payload."""
+
+    shard_id: str
+    sequence_number: str
+    arrived_at: datetime
+    data: bytes
+
+    @property
+    def derived_id(self) -> str:
+        """The event id of a record that has none: the same at every delivery."""
+        return f"{self.shard_id}:{self.sequence_number}"
+
+
+def decode_records(event: Mapping[str, Any]) -> list[KinesisRecord]:
+    """Return the records of a batch in the order of their shard."""
+    return [
+        KinesisRecord(
+            shard_id=record["eventID"].partition(":")[0],
+            sequence_number=record["kinesis"]["sequenceNumber"],
+            arrived_at=datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], timezone.utc),
+            data=base64.b64decode(record["kinesis"]["data"]),
+        )
+        for record in event["Records"]
+    ]

@@ -1,4 +1,4 @@
-"""Records that can never be delivered, into the quarantine queue: kept whole, with the reason."""
+"""Puts rejected records into the quarantine queue (a dead-letter queue): whole, with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.batching import pack
+from chalicelib.batching import batches
+from chalicelib.delivery.outcome import Outcome, RejectedRecord
 from chalicelib.errors import AwsError, ConfigError, PersonalizeApiError, UnavailableError, from_botocore
 
 if TYPE_CHECKING:
@@ -18,156 +19,141 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES = 256 * 1024
 """Of a message and of a batch of them. SQS takes 1 MiB today, 256 KiB where the account is older
-(API_SendMessageBatch); a record above the smaller limit goes to the bucket, which is right for both."""
+(API_SendMessageBatch). A record above the smaller limit goes to the bucket, which is right for both."""
 MAX_MESSAGES_PER_CALL = 10
 MAX_ERROR_CHARACTERS = 1000
-SLOWEST_CALL = 5.0
-"""Seconds that a SendMessageBatch can take with the time-outs and retries of clients.sqs."""
-SLOWEST_STORE = 7.0
-"""The same for a PutObject with those of clients.s3."""
-
-UNREADABLE = "unreadable"
-REFUSED = "refused"
-"""The two reasons: the record breaks the contract, or Personalize refused the event."""
-
+SLOWEST_SEND_SECONDS = 5.0
+"""What a SendMessageBatch can take with the time-outs and retries of ``Clients.sqs``."""
+SLOWEST_STORE_SECONDS = 7.0
+"""What a PutObject can take with those of ``Clients.s3``."""
 
 _TOO_LATE = UnavailableError("Too little time was left to quarantine the record.")
 
-
-@dataclass(frozen=True)
-class Reject:
-    """A record that no retry will help. ``record`` is the bytes as they came."""
-
-    reason: str
-    error: str
-    record: bytes
-    shard_id: str
-    sequence_number: str
+_Failures = dict[int, PersonalizeApiError]
+"""Why records are not stored, by their place among the rejected ones."""
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """Where rejects go. The clients are made at first use: most invocations quarantine nothing."""
+    """Where rejected records go. Most invocations reject nothing, so the clients are made when needed."""
 
     queue_url: str
     bucket_name: str | None
     sqs: Callable[[], SQSClient]
     s3: Callable[[], S3Client]
 
+    def put(
+        self, rejected: Sequence[RejectedRecord], *, now: datetime, seconds_left: Callable[[], float]
+    ) -> Outcome:
+        """Store every record. One that is not stored is deferred: Lambda has to deliver it again.
 
-def put(
-    rejects: Sequence[Reject],
-    quarantine: Quarantine,
-    *,
-    now: datetime,
-    seconds_left: Callable[[], float],
-) -> list[PersonalizeApiError | None]:
-    """Store every reject; for each, None or why it is not stored (it then has to be delivered again).
+        No call is started that might not end in time, and none to a queue that has just failed: that must not
+        cost the other records of the batch their time.
+        """
+        failures: _Failures = {}
+        halt: PersonalizeApiError | None = None
+        messages = [(index, to_message(record, now=now)) for index, record in enumerate(rejected)]
+        for batch in batches(
+            messages,
+            max_items=MAX_MESSAGES_PER_CALL,
+            size_bytes=lambda message: min(len(message[1]), MAX_MESSAGE_BYTES),
+            max_bytes=MAX_MESSAGE_BYTES,
+        ):
+            if halt is None and seconds_left() < SLOWEST_SEND_SECONDS:
+                halt = _TOO_LATE
+            if halt is None:
+                failed, halt = self._put_batch(dict(batch), rejected, now, seconds_left)
+                failures |= failed
+            else:
+                failures |= dict.fromkeys((index for index, _ in batch), halt)
+        return Outcome(
+            quarantined=[r.record for index, r in enumerate(rejected) if index not in failures],
+            deferred=[(rejected[index].record, error) for index, error in failures.items()],
+        )
 
-    No call is started that might not end in time, nor one to a queue that has just failed: that must not cost
-    the other records of the batch their time.
+    def _put_batch(
+        self,
+        messages: Mapping[int, str],
+        rejected: Sequence[RejectedRecord],
+        now: datetime,
+        seconds_left: Callable[[], float],
+    ) -> tuple[_Failures, PersonalizeApiError | None]:
+        """Make one SendMessageBatch, and a PutObject for each record that is too large for it.
+
+        Returns what failed, and the error of a queue that failed as a whole: the next call would meet it too.
+        """
+        failures: _Failures = {}
+        bodies: dict[int, str] = {}
+        for index, body in messages.items():
+            if len(body) <= MAX_MESSAGE_BYTES:
+                bodies[index] = body
+            elif seconds_left() < SLOWEST_STORE_SECONDS + SLOWEST_SEND_SECONDS:
+                failures[index] = _TOO_LATE
+            else:
+                try:
+                    location = self._store(rejected[index])
+                except PersonalizeApiError as error:
+                    failures[index] = error
+                else:
+                    bodies[index] = _to_pointer(rejected[index], location, now)
+        try:
+            return failures | (self._send(bodies) if bodies else {}), None
+        except PersonalizeApiError as error:
+            return failures | dict.fromkeys(bodies, error), error
+
+    def _store(self, rejected: RejectedRecord) -> str:
+        """Return where the bucket keeps a record. A second delivery of the record writes the same key."""
+        if self.bucket_name is None:
+            raise ConfigError("EVENTS_BUCKET_NAME is not set, and a record is too large for the queue.")
+        key = f"quarantine/{rejected.record.shard_id}/{rejected.record.sequence_number}"
+        try:
+            self.s3().put_object(Bucket=self.bucket_name, Key=key, Body=rejected.record.data)
+        except AwsError as error:
+            raise from_botocore(error, "The archive bucket") from error
+        return f"s3://{self.bucket_name}/{key}"
+
+    def _send(self, bodies: Mapping[int, str]) -> _Failures:
+        """Make one SendMessageBatch. Returns the messages that the queue did not take."""
+        try:
+            response = self.sqs().send_message_batch(
+                QueueUrl=self.queue_url,
+                Entries=[{"Id": str(index), "MessageBody": body} for index, body in bodies.items()],
+            )
+        except AwsError as error:
+            raise from_botocore(error, "The quarantine queue") from error
+        return {
+            int(failed["Id"]): UnavailableError("The quarantine queue did not take a message.")
+            for failed in response.get("Failed", [])
+        }
+
+
+def to_message(rejected: RejectedRecord, *, now: datetime) -> str:
+    """Return ``{"reason", "error", "record", "shardId", "sequenceNumber", "quarantinedAt"}`` as JSON.
+
+    ``record`` is the record as text. For one that is not UTF-8 it is base64, and ``encoding`` says so. The
+    JSON is ASCII: SQS refuses some characters that JSON allows, and so a character is a byte.
     """
-    failures: dict[int, PersonalizeApiError] = {}
-    halt: PersonalizeApiError | None = None
-    for call in pack(
-        [(index, to_message(reject, now=now)) for index, reject in enumerate(rejects)],
-        lambda entry: min(len(entry[1]), MAX_MESSAGE_BYTES),
-        max_items=MAX_MESSAGES_PER_CALL,
-        max_bytes=MAX_MESSAGE_BYTES,
-    ):
-        if halt is None and seconds_left() < SLOWEST_CALL:
-            halt = _TOO_LATE
-        if halt is None:
-            records = {index: (rejects[index], body) for index, body in call}
-            halt = _put_call(records, quarantine, now, seconds_left, failures)
-        else:
-            failures |= dict.fromkeys((index for index, _ in call), halt)
-    return [failures.get(index) for index in range(len(rejects))]
-
-
-def _put_call(
-    call: Mapping[int, tuple[Reject, str]],
-    quarantine: Quarantine,
-    now: datetime,
-    seconds_left: Callable[[], float],
-    failures: dict[int, PersonalizeApiError],
-) -> PersonalizeApiError | None:
-    """One SendMessageBatch, and PutObject for what is too large for it. Notes what failed in ``failures``.
-
-    Returns the error of a queue that failed as a whole: the next call would meet it too.
-    """
-    bodies: dict[int, str] = {}
-    for index, (reject, body) in call.items():
-        if len(body) <= MAX_MESSAGE_BYTES:
-            bodies[index] = body
-        elif seconds_left() < SLOWEST_STORE + SLOWEST_CALL:
-            failures[index] = _TOO_LATE
-        else:
-            try:
-                bodies[index] = _point_to(_store(reject, quarantine), reject, now)
-            except PersonalizeApiError as error:
-                failures[index] = error
+    data = rejected.record.data
     try:
-        failures |= _send(bodies, quarantine) if bodies else {}
-    except PersonalizeApiError as error:
-        failures |= dict.fromkeys(bodies, error)
-        return error
-    return None
-
-
-def to_message(reject: Reject, *, now: datetime) -> str:
-    """The queue message: ``{"reason", "error", "record", "shardId", "sequenceNumber", "quarantinedAt"}``.
-
-    ``record`` is the record as text; for one that is not UTF-8 it is base64 and ``encoding`` says so. ASCII
-    only: SQS refuses some characters that JSON allows, and so a character is a byte.
-    """
-    try:
-        content = {"record": reject.record.decode()}
+        content = {"record": data.decode()}
     except UnicodeDecodeError:
-        content = {"record": base64.b64encode(reject.record).decode(), "encoding": "base64"}
-    return _message(reject, content, now)
+        content = {"record": base64.b64encode(data).decode(), "encoding": "base64"}
+    return _message(rejected, content, now)
 
 
-def _point_to(location: str, reject: Reject, now: datetime) -> str:
-    """The message for a record that is kept in the bucket."""
-    return _message(reject, {"record": None, "recordLocation": location}, now)
+def _to_pointer(rejected: RejectedRecord, location: str, now: datetime) -> str:
+    """Return the message for a record that is kept in the bucket."""
+    return _message(rejected, {"record": None, "recordLocation": location}, now)
 
 
-def _message(reject: Reject, content: dict[str, Any], now: datetime) -> str:
+def _message(rejected: RejectedRecord, content: Mapping[str, Any], now: datetime) -> str:
     return json.dumps(
         {
-            "reason": reject.reason,
-            "error": reject.error[:MAX_ERROR_CHARACTERS],
+            "reason": rejected.reason,
+            "error": rejected.error[:MAX_ERROR_CHARACTERS],
             **content,
-            "shardId": reject.shard_id,
-            "sequenceNumber": reject.sequence_number,
+            "shardId": rejected.record.shard_id,
+            "sequenceNumber": rejected.record.sequence_number,
             "quarantinedAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
     )
-
-
-def _store(reject: Reject, quarantine: Quarantine) -> str:
-    """Keep a record in the bucket, under a key that a second delivery of the same record writes again."""
-    if quarantine.bucket_name is None:
-        raise ConfigError("EVENTS_BUCKET_NAME is not set, and a record is too large for the queue.")
-    key = f"quarantine/{reject.shard_id}/{reject.sequence_number}"
-    try:
-        quarantine.s3().put_object(Bucket=quarantine.bucket_name, Key=key, Body=reject.record)
-    except AwsError as error:
-        raise from_botocore(error, "The archive bucket") from error
-    return f"s3://{quarantine.bucket_name}/{key}"
-
-
-def _send(bodies: Mapping[int, str], quarantine: Quarantine) -> dict[int, PersonalizeApiError]:
-    """One SendMessageBatch; which of the messages the queue did not take."""
-    try:
-        answer = quarantine.sqs().send_message_batch(
-            QueueUrl=quarantine.queue_url,
-            Entries=[{"Id": str(index), "MessageBody": body} for index, body in bodies.items()],
-        )
-    except AwsError as error:
-        raise from_botocore(error, "The quarantine queue") from error
-    return {
-        int(failed["Id"]): UnavailableError("The quarantine queue did not take a message.")
-        for failed in answer.get("Failed", [])
-    }

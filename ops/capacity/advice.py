@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from chalicelib.delivery import MAX_EVENTS_PER_CALL
+from chalicelib.records.events import MAX_ENTRIES_PER_CALL
 from ops.capacity.batches import Delivery, delivery_of
 from ops.capacity.load import (
     MAX_BATCH_SIZE,
@@ -71,7 +71,7 @@ def _put_events(delivery: Delivery) -> str | None:
     )
     longer = with_longer_window(load)
     if longer is None:
-        least = load.events_per_second / MAX_EVENTS_PER_CALL
+        least = load.events_per_second / MAX_ENTRIES_PER_CALL
         return (
             f"{sentence}Ask AWS for a higher quota. "
             f"Even with ten events in each call there are {least:,.0f} calls/s."

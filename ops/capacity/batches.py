@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from chalicelib import clients
-from chalicelib.delivery import MAX_EVENTS_PER_CALL
+from chalicelib.records.events import MAX_ENTRIES_PER_CALL
+from chalicelib.services import DELIVERY_CONCURRENCY
 from ops.capacity.load import Load
 
 
@@ -90,7 +90,7 @@ def call_chances(mean_events: float) -> list[float]:
     chances, not_more = [], 0.0
     for k in range(int(mean_events + 12 * math.sqrt(mean_events)) + 30):
         not_more += math.exp(k * math.log(mean_events) - mean_events - math.lgamma(k + 1))
-        if k % MAX_EVENTS_PER_CALL == 0:
+        if k % MAX_ENTRIES_PER_CALL == 0:
             chances.append(max(0.0, 1 - not_more))
     return chances
 
@@ -103,7 +103,7 @@ def invocation(records: float, sessions: float, load: Load) -> tuple[float, floa
     """
     chances = call_chances(records / sessions)
     calls = max(1.0, sessions * sum(chances))
-    at_once = max(1.0, min(clients.PUT_EVENTS_CONCURRENCY, sessions * chances[0]))
+    at_once = max(1.0, min(DELIVERY_CONCURRENCY, sessions * chances[0]))
     cpu, wait = load.call_cpu_seconds, load.put_events_ms / 1000
     rounds, rest = divmod(calls - 1, at_once)
     together = rounds * max(cpu + wait, at_once * cpu) + rest * cpu + cpu + wait

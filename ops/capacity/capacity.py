@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from chalicelib import clients
+from chalicelib.services import DELIVERY_CONCURRENCY
 from ops.capacity.advice import advice_for
 from ops.capacity.batches import Delivery, delivery_of
 from ops.capacity.load import Load, option_name
@@ -55,8 +55,7 @@ def _needs(delivery: Delivery) -> dict[str, str]:
         "shards": f"{load.shards_needed:,} needed, {load.shards_open:,} "
         f"{'as set' if load.shards else 'open on demand'}",
         "a batch": f"{delivery.records_per_batch:,.1f} records in {delivery.calls_per_batch:,.1f} calls",
-        "an invocation": f"{delivery.invocation_seconds:.2f} s, "
-        f"{clients.PUT_EVENTS_CONCURRENCY} sessions at once",
+        "an invocation": f"{delivery.invocation_seconds:.2f} s, {DELIVERY_CONCURRENCY} sessions at once",
         "invocations at once": f"{delivery.invocations_at_once:,.1f} of at most {load.shard_readers:,} "
         f"(busy {delivery.busy_share:.0%})",
         "PutEvents": f"{calls:,.1f} calls/s, {calls / load.put_events_quota:.0%} of the quota",

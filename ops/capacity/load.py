@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.delivery.kinesis import MAX_PAYLOAD_BYTES, RECORD_OVERHEAD_BYTES
-from chalicelib.records.events import MAX_EVENT_BYTES
+from chalicelib.records import MAX_ENTRY_BYTES
 
 MB_OF_ONE_CPU = 1769
 """Memory with which Lambda gives a function one whole CPU.
@@ -61,7 +61,7 @@ class Load:
 
     events_per_second: float = _option(1000.0, 0.01, 1_000_000, "accepted events a second, at the peak")
     recommendations_per_second: float = _option(0.0, 0, 1_000_000, "requested recommendations a second")
-    record_bytes: int = _option(500, 100, MAX_EVENT_BYTES, "bytes of one stream record")
+    record_bytes: int = _option(500, 100, MAX_ENTRY_BYTES, "bytes of one stream record")
     seconds_between_events: float = _option(
         10.0, 0.1, 3600, "seconds from one event of an active session to its next event"
     )

@@ -51,7 +51,7 @@ def _close_connections(share: float) -> None:
 
     The queue is a real one and has no setting for faults.
     """
-    from chalicelib import clients  # noqa: PLC0415 - with the application
+    from app import services  # noqa: PLC0415 - its settings are prepared first
 
     random = Random()  # noqa: S311 - draws faults, protects nothing
 
@@ -59,7 +59,7 @@ def _close_connections(share: float) -> None:
         if random.random() < share:
             raise ConnectionClosedError(endpoint_url=request.url)
 
-    clients.sqs().meta.events.register("before-send.sqs.SendMessageBatch", close_connection)
+    services.clients.sqs.meta.events.register("before-send.sqs.SendMessageBatch", close_connection)
 
 
 if __name__ == "__main__":

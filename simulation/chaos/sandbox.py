@@ -16,13 +16,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from chalicelib.delivery import RESERVE
+from chalicelib.delivery.plan import RESERVED_SECONDS
 from simulation.chaos.function import READY
 from simulation.invocation import InvocationKilledError
 
 ROOT = Path(__file__).parents[2]
 
-SHORT_TIMEOUT_SECONDS = RESERVE + 1
+SHORT_TIMEOUT_SECONDS = RESERVED_SECONDS + 1
 """Timeout of an invocation that starts late: one second for calls, and the time that the handler reserves."""
 
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from random import Random
 from typing import Any
 
-from chalicelib.records import events
+from chalicelib.records import from_request
 from local.catalogue import FOLDER
 from simulation.chaos.scenario import Scenario
 from simulation.mapping import next_batch
@@ -156,8 +156,8 @@ class _Writer:
             request["EventId"] = f"client-{number}"
         elif draw < 2 / 3:
             request["SentAt"] = round(self._started + number / 1000, 3)
-        event = events.accept(request, received_at=self._received_at, new_id=self._new_id)
-        return event.record, event.event_id, event.user_id
+        record = from_request(request, received_at=self._received_at, new_id=self._new_id)
+        return record.data, record.event_id, request.get("UserId")
 
     def poison(self, session: int) -> tuple[str, bytes]:
         """Return the kind and the data of a record that can never be delivered."""
@@ -182,7 +182,7 @@ class _Writer:
         return request
 
     def _accept(self, request: dict[str, Any]) -> bytes:
-        return events.accept(request, received_at=self._received_at, new_id=self._new_id).record
+        return from_request(request, received_at=self._received_at, new_id=self._new_id).data
 
     def _new_id(self) -> str:
         return f"{self._random.getrandbits(128):032x}"

@@ -6,18 +6,25 @@ import pytest
 from botocore.stub import Stubber
 from chalice.test import Client
 
-from chalicelib import clients
 from ops.deploy import package
 from tests.support.wire import held_to_its_model
 
 
 @pytest.fixture
-def stubs():
+def services():
+    """Those of the application."""
+    import app  # noqa: PLC0415 - it reads its settings at import, which tests/conftest.py provides first
+
+    return app.services
+
+
+@pytest.fixture
+def stubs(services):
     """Scripted services by name; at the end each has to have been asked everything that was scripted."""
     with ExitStack() as stack:
         scripted = {}
         for name in ("personalize_runtime", "personalize_events", "kinesis", "sqs", "s3"):
-            client = getattr(clients, name)()
+            client = getattr(services.clients, name)
             stack.enter_context(held_to_its_model(client))
             scripted[name] = stack.enter_context(Stubber(client))
         yield scripted

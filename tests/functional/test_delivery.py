@@ -1,11 +1,12 @@
 """deliver_events from Lambda's event to its answer, with PutEvents and SQS scripted."""
 
 import json
+from dataclasses import replace
 from itertools import chain, repeat
 
 import pytest
 
-from chalicelib import clients
+from chalicelib.config import Config
 from chalicelib.errors import DeliveryIncompleteError
 from tests.conftest import SETTINGS
 from tests.support.factories import NOW, Context, kinesis_event, request
@@ -14,18 +15,14 @@ SENT = {"Successful": [], "Failed": []}
 
 
 @pytest.fixture
-def deliver(monkeypatch):
+def deliver(monkeypatch, services):
     """``deliver(*payloads)`` runs the handler; one session at a time, for a script knows one order only."""
     import app  # noqa: PLC0415 - it reads its settings at import, which tests/conftest.py provides first
 
-    monkeypatch.setattr(clients, "PUT_EVENTS_CONCURRENCY", 1)
-
     def run(*payloads, report=False, seconds=60.0):
-        monkeypatch.setattr(
-            app,
-            "config",
-            app.Config.from_environ(SETTINGS | {"REPORT_BATCH_ITEM_FAILURES": str(report).lower()}),
-        )
+        config = Config.from_environ(SETTINGS | {"REPORT_BATCH_ITEM_FAILURES": str(report).lower()})
+        configured = replace(services, config=config, delivery_concurrency=1)
+        monkeypatch.setattr(app, "services", configured)
         return app.deliver_events(kinesis_event(*payloads), Context(seconds))
 
     return run
@@ -71,30 +68,30 @@ def test_an_anonymous_session_has_no_user(stubs, deliver):
     deliver(event("a", UserId=None))
 
 
-@pytest.mark.parametrize("guilty", range(10))
+@pytest.mark.parametrize("offending", range(10))
 def test_one_invalid_event_of_ten_goes_to_quarantine_and_nine_arrive_in_order(
-    stubs, deliver, guilty, monkeypatch
+    services, deliver, offending, monkeypatch
 ):
     names = [f"e{n}" for n in range(10)]
-    delivered, quarantined = play(monkeypatch, stubs, invalid={names[guilty]})
+    delivered, quarantined = play(monkeypatch, services, invalid={names[offending]})
     assert deliver(*[event(name) for name in names]) == {"batchItemFailures": []}
-    assert delivered == [name for name in names if name != names[guilty]]
-    assert [json.loads(m["record"])["EventId"] for m in quarantined] == [names[guilty]]
+    assert delivered == [name for name in names if name != names[offending]]
+    assert [json.loads(m["record"])["EventId"] for m in quarantined] == [names[offending]]
     assert quarantined[0]["reason"] == "refused"
 
 
-def test_ten_invalid_events_of_ten_all_go_to_quarantine(stubs, deliver, monkeypatch):
+def test_ten_invalid_events_of_ten_all_go_to_quarantine(services, deliver, monkeypatch):
     names = [f"e{n}" for n in range(10)]
-    delivered, quarantined = play(monkeypatch, stubs, invalid=set(names))
+    delivered, quarantined = play(monkeypatch, services, invalid=set(names))
     deliver(*[event(name) for name in names])
     assert delivered == []
     assert [json.loads(m["record"])["EventId"] for m in quarantined] == names
 
 
-def play(monkeypatch, stubs, *, invalid):
+def play(monkeypatch, services, *, invalid):
     """Personalize that refuses a call with an invalid event in it; what it took, and what SQS got."""
     delivered, quarantined = [], []
-    refusal = clients.personalize_events().exceptions.InvalidInputException
+    refusal = services.clients.personalize_events.exceptions.InvalidInputException
 
     def put_events(*, eventList, **_):
         names = [entry["eventId"] for entry in eventList]
@@ -107,8 +104,8 @@ def play(monkeypatch, stubs, *, invalid):
         quarantined.extend(json.loads(entry["MessageBody"]) for entry in Entries)
         return SENT
 
-    monkeypatch.setattr(clients.personalize_events(), "put_events", put_events)
-    monkeypatch.setattr(clients.sqs(), "send_message_batch", send_message_batch)
+    monkeypatch.setattr(services.clients.personalize_events, "put_events", put_events)
+    monkeypatch.setattr(services.clients.sqs, "send_message_batch", send_message_batch)
     return delivered, quarantined
 
 

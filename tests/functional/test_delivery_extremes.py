@@ -5,19 +5,19 @@ import threading
 
 import pytest
 
-from chalicelib import clients
-from tests.support.factories import arrival, request
+from chalicelib.services import DELIVERY_CONCURRENCY
+from tests.support.factories import kinesis_record, request
 from tests.support.wire import Wire, deliver, response
 
 
 def test_ten_thousand_records_in_one_batch_arrive_in_order_in_the_fewest_calls(monkeypatch):
     wire = Wire()
     batch = [
-        arrival(request(SessionId=f"s{number % 700}", EventId=f"{number:05}"), number)
+        kinesis_record(request(SessionId=f"s{number % 700}", EventId=f"{number:05}"), number)
         for number in range(10_000)
     ]
-    with wire.connected(monkeypatch):
-        outcome = deliver(batch, concurrency=clients.PUT_EVENTS_CONCURRENCY)
+    with wire.connected(monkeypatch, concurrency=DELIVERY_CONCURRENCY) as services:
+        outcome = deliver(batch, services)
     assert len(outcome.delivered) == 10_000
     by_session = {}
     for session, event_id in wire.trained:
@@ -40,9 +40,10 @@ def test_ten_thousand_records_in_one_batch_arrive_in_order_in_the_fewest_calls(m
 )
 def test_a_record_of_one_mebibyte_is_kept_whole_and_its_neighbours_arrive(monkeypatch, record):
     wire = Wire()
-    batch = [arrival(request(EventId="a"), 1), arrival(record, 2), arrival(request(EventId="b"), 3)]
-    with wire.connected(monkeypatch):
-        outcome = deliver(batch)
+    contents = (request(EventId="a"), record, request(EventId="b"))
+    batch = [kinesis_record(content, number) for number, content in enumerate(contents, 1)]
+    with wire.connected(monkeypatch) as services:
+        outcome = deliver(batch, services)
     assert [event_id for _, event_id in wire.trained] == ["a", "b"]
     assert [found.sequence_number for found in outcome.quarantined] == ["2"]
     (message,) = wire.messages
@@ -67,15 +68,15 @@ def test_a_call_that_hangs_costs_its_own_session_and_not_the_next_batch(monkeypa
             return 60.0
         return next(reads, None) or (2.0 if asked.wait(30) else 60.0)
 
-    with Wire().connected(monkeypatch):
-        events = clients.personalize_events().meta.events
+    with Wire().connected(monkeypatch) as services:
+        events = services.clients.personalize_events.meta.events
         events.register_first("before-send.personalize-events.PutEvents", hold_up)
-        hung = deliver([arrival(request(SessionId="s1"), 1)], seconds_left=seconds_left)
+        hung = deliver([kinesis_record(request(SessionId="s1"), 1)], services, seconds_left=seconds_left)
         events.unregister("before-send.personalize-events.PutEvents", hold_up)
         # Three seconds for the next batch, and thirty for the call that hangs.
-        free = deliver([arrival(request(SessionId="s2"), 2)], seconds_left=lambda: 13.0)
+        free = deliver([kinesis_record(request(SessionId="s2"), 2)], services, seconds_left=lambda: 13.0)
         hang.set()
     assert [str(error) for _, error in hung.deferred] == [
-        "Personalize had not answered when the time was up."
+        "Personalize had not responded when the time was up."
     ]
     assert [found.sequence_number for found in free.delivered] == ["2"]

@@ -14,15 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib import clients, delivery
-from chalicelib.delivery.quarantine import Quarantine
+from chalicelib import records as stream_records
+from chalicelib.delivery.kinesis import decode_records
 from chalicelib.errors import InvalidRequestError
-from chalicelib.records import events
-from local.personalize import TRACKING_ID
 from simulation.event_source import EventSource
 from simulation.invocation import Runtime
 from simulation.stream import LARGEST_GAP, Stream
-from tests.conftest import SETTINGS
 from tests.support.factories import NOW
 from tests.support.strategies import (
     CURSED,
@@ -34,7 +31,7 @@ from tests.support.strategies import (
     records,
     visits,
 )
-from tests.support.wire import Wire
+from tests.support.wire import Wire, deliver
 
 thorough = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
@@ -46,27 +43,22 @@ thorough = settings(deadline=None, max_examples=100, suppress_health_check=[Heal
 @given(contents=contents, faults=faults, concurrency=st.sampled_from([1, 8]))
 def test_every_record_ends_delivered_quarantined_or_deferred_exactly_once(contents, faults, concurrency):
     stream = filled(contents, shard_count=1)
-    batch = delivery.arrivals({"Records": [record.as_event() for record in stream.shards[0]]})
+    batch = decode_records({"Records": [record.as_event() for record in stream.shards[0]]})
     wire = Wire(invalid_items=[CURSED], faults=faults)
-    with pytest.MonkeyPatch.context() as monkeypatch, wire.connected(monkeypatch):
-        outcome = delivery.deliver(
-            batch,
-            tracking_id=TRACKING_ID,
-            client=clients.personalize_events(),
-            quarantine_to=Quarantine("https://queue", "bucket", clients.sqs, clients.s3),
-            concurrency=concurrency,
-            seconds_left=lambda: 60.0,
-            now=lambda: NOW,
-        )
-    deferred = [arrival for arrival, _ in outcome.deferred]
-    assert sorted(places(outcome.delivered + outcome.quarantined + deferred)) == sorted(places(batch))
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        wire.connected(monkeypatch, concurrency=concurrency) as services,
+    ):
+        outcome = deliver(batch, services)
+    deferred = [record for record, _ in outcome.deferred]
+    assert sorted(places([*outcome.delivered, *outcome.quarantined, *deferred])) == sorted(places(batch))
     # And it is true: what counts as delivered has been taken, what counts as quarantined is in the queue.
     taken = {event_id for _, event_id in wire.trained}
-    for arrival in outcome.delivered:
-        event = events.read(arrival.data, fallback_id=arrival.derived_id, arrived_at=NOW)
-        assert event.event_id in taken
+    for found in outcome.delivered:
+        record = stream_records.from_record(found.data, fallback_id=found.derived_id, arrived_at=NOW)
+        assert record.event_id in taken
     assert set(places(outcome.quarantined)) <= wire.quarantined
-    numbers = [int(arrival.sequence_number) for arrival in deferred]
+    numbers = [int(record.sequence_number) for record in deferred]
     assert outcome.first_deferred == (str(min(numbers)) if numbers else None)
 
 
@@ -126,7 +118,9 @@ def judge(stream):
     for shard in stream.shards:
         for record in shard:
             try:
-                event = events.read(record.data, fallback_id=":".join(record.place), arrived_at=NOW)
+                event = stream_records.from_record(
+                    record.data, fallback_id=":".join(record.place), arrived_at=NOW
+                )
             except InvalidRequestError:
                 poison.add(record.place)
                 continue
@@ -150,8 +144,8 @@ def all_of(stream):
     return [record for shard in stream.shards for record in shard]
 
 
-def places(arrivals):
-    return [(arrival.shard_id, arrival.sequence_number) for arrival in arrivals]
+def places(found):
+    return [(record.shard_id, record.sequence_number) for record in found]
 
 
 def by_session(trained):
@@ -181,10 +175,11 @@ def deliver_events(wire, mapping, concurrency):
     import app  # noqa: PLC0415 - it reads its settings at import, which tests/conftest.py provides first
 
     report = str(mapping.report_batch_item_failures).lower()
-    variables = SETTINGS | {"TRACKING_ID": TRACKING_ID, "REPORT_BATCH_ITEM_FAILURES": report}
-    with pytest.MonkeyPatch.context() as monkeypatch, wire.connected(monkeypatch):
-        monkeypatch.setattr(app, "config", app.Config.from_environ(variables))
-        monkeypatch.setattr(clients, "PUT_EVENTS_CONCURRENCY", concurrency)
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        wire.connected(monkeypatch, concurrency=concurrency, REPORT_BATCH_ITEM_FAILURES=report) as services,
+    ):
+        monkeypatch.setattr(app, "services", services)
         # The lines of a thousand batches would bury the example that failed.
         with redirect_stdout(io.StringIO()):
             yield app.deliver_events

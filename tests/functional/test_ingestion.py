@@ -1,10 +1,12 @@
 """Putting events into the stream when Kinesis takes only some of them."""
 
+from dataclasses import replace
+
 import pytest
 from botocore.stub import ANY
 
-from chalicelib import clients
-from chalicelib import stream as ingestion
+from chalicelib import records, stream
+from chalicelib.api import history
 from chalicelib.errors import InvalidRequestError, MisconfiguredError, UnavailableError
 from tests.support.factories import NOW, request
 
@@ -31,12 +33,22 @@ def clock():
     return Clock()
 
 
-def ingest(requests, clock):
-    stream = ingestion.Stream(
-        "test-events", clients.kinesis, clock.sleep, clock.seconds_left, random=lambda: 0.5
-    )
-    ids = iter(range(10_000))
-    return ingestion.ingest(requests, stream, received_at=NOW, new_id=lambda: f"id-{next(ids)}")
+@pytest.fixture
+def ingest(services, clock):
+    """``ingest(requests)`` puts events into the stream; the result of each."""
+
+    def run(requests, clock=clock):
+        ids = iter(range(10_000))
+        played = replace(
+            services,
+            now=lambda: NOW,
+            sleep=clock.sleep,
+            chance=lambda: 0.5,
+            new_id=lambda: f"id-{next(ids)}",
+        )
+        return history.ingest(requests, played, seconds_left=clock.seconds_left)
+
+    return run
 
 
 def script(stub, *outcomes, sessions):
@@ -51,53 +63,53 @@ def script(stub, *outcomes, sessions):
     )
 
 
-def test_only_the_failed_entries_are_put_again_in_their_order(stubs, clock):
+def test_only_the_failed_entries_are_put_again_in_their_order(stubs, ingest, clock):
     script(stubs["kinesis"], True, False, True, False, sessions="abcd")
     script(stubs["kinesis"], False, True, sessions="bd")
     script(stubs["kinesis"], True, sessions="b")
-    verdicts = ingest([request(SessionId=session) for session in "abcd"], clock)
-    assert [verdict.accepted for verdict in verdicts] == [True] * 4
+    results = ingest([request(SessionId=session) for session in "abcd"])
+    assert [result.accepted for result in results] == [True] * 4
 
 
-def test_the_pauses_grow_and_are_jittered(stubs, clock):
+def test_the_pauses_grow_and_are_jittered(stubs, ingest, clock):
     for outcome in (False, False, False, True):
         script(stubs["kinesis"], outcome, sessions="a")
-    ingest([request(SessionId="a")], clock)
+    ingest([request(SessionId="a")])
     assert clock.pauses == pytest.approx([0.0375, 0.075, 0.15])
 
 
-def test_what_still_fails_when_patience_ends_is_reported_event_by_event(stubs, clock):
+def test_what_still_fails_when_patience_ends_is_reported_event_by_event(stubs, ingest, clock):
     script(stubs["kinesis"], True, False, sessions="ab")
     for _ in range(9):
         script(stubs["kinesis"], False, sessions="b")
-    stored, refused = ingest([request(SessionId=session) for session in "ab"], clock)
+    stored, refused = ingest([request(SessionId=session) for session in "ab"])
     assert stored.accepted
     assert type(refused.error) is UnavailableError
-    assert sum(clock.pauses) <= ingestion.PATIENCE
+    assert sum(clock.pauses) <= stream.MAX_RETRY_SECONDS
 
 
-def test_no_pause_outlasts_the_time_of_the_request(stubs):
+def test_no_pause_outlasts_the_time_of_the_request(stubs, ingest):
     clock = Clock(seconds_left=1.0)
     script(stubs["kinesis"], False, sessions="a")
-    (verdict,) = ingest([request(SessionId="a")], clock)
-    assert type(verdict.error) is UnavailableError
+    (result,) = ingest([request(SessionId="a")], clock)
+    assert type(result.error) is UnavailableError
     assert clock.pauses == []
 
 
-def test_a_stream_that_does_not_exist_is_the_operators_fault(stubs, clock):
+def test_a_stream_that_does_not_exist_is_the_operators_fault(stubs, ingest, clock):
     stubs["kinesis"].add_client_error("put_records", "ResourceNotFoundException")
-    (verdict,) = ingest([request()], clock)
-    assert type(verdict.error) is MisconfiguredError
+    (result,) = ingest([request()])
+    assert type(result.error) is MisconfiguredError
 
 
-def test_invalid_events_are_never_put(stubs, clock):
+def test_invalid_events_are_never_put(stubs, ingest, clock):
     script(stubs["kinesis"], True, sessions="b")
-    refused, stored = ingest([request(EventType=7), request(SessionId="b")], clock)
+    refused, stored = ingest([request(EventType=7), request(SessionId="b")])
     assert type(refused.error) is InvalidRequestError
     assert stored.accepted
 
 
-def test_five_hundred_of_the_largest_events_are_cut_into_calls_that_kinesis_takes(stubs, clock):
+def test_five_hundred_of_the_largest_events_are_cut_into_calls_that_kinesis_takes(stubs, services, ingest):
     sizes = []
     stub = stubs["kinesis"]
     largest = request(Event={"itemId": "i"}, Impression=["€" * 110] * 25, UserId="€" * 200)
@@ -107,19 +119,19 @@ def test_five_hundred_of_the_largest_events_are_cut_into_calls_that_kinesis_take
         sizes.append(sum(len(r["Data"]) + len(r["PartitionKey"]) for r in params["Records"]))
         assert len(params["Records"]) <= 500
 
-    events = clients.kinesis().meta.events
+    events = services.clients.kinesis.meta.events
     events.register("provide-client-params.kinesis.PutRecords", measure)
     counts = [len(call) for call in _expected_calls(largest)]
     for count in counts:
         script(stub, *[True] * count, sessions=["s1"] * count)
-    verdicts = ingest([largest] * 500, clock)
+    results = ingest([largest] * 500)
     events.unregister("provide-client-params.kinesis.PutRecords", measure)
-    assert all(verdict.accepted for verdict in verdicts)
+    assert all(result.accepted for result in results)
     assert sum(counts) == 500
     assert max(sizes) <= 5 * 1024 * 1024
 
 
 def _expected_calls(event):
-    record = ingestion.events.accept(event, received_at=NOW, new_id=str).record
+    record = records.from_request(event, received_at=NOW, new_id=str).data
     per_call = min(500, 5 * 1024 * 1024 // (len(record) + len("s1")))
     return [range(per_call)] * (500 // per_call) + ([range(500 % per_call)] if 500 % per_call else [])

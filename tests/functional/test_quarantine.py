@@ -6,20 +6,37 @@ import json
 import pytest
 from botocore.stub import ANY
 
-from chalicelib import clients
-from chalicelib.delivery import quarantine
+from chalicelib.delivery.kinesis import KinesisRecord
+from chalicelib.delivery.outcome import RejectedRecord
+from chalicelib.delivery.quarantine import Quarantine, to_message
 from chalicelib.errors import ConfigError, MisconfiguredError, UnavailableError
 from tests.support.factories import NOW
 
-PLACE = quarantine.Quarantine("https://queue", "archive", clients.sqs, clients.s3)
+
+@pytest.fixture
+def put(services):
+    """``put(rejected)`` quarantines records; for each, None or why it is not stored, in order."""
+
+    def run(rejected, *, bucket="archive", seconds=60.0):
+        clients = services.clients
+        quarantine = Quarantine("https://queue", bucket, lambda: clients.sqs, lambda: clients.s3)
+        outcome = quarantine.put(rejected, now=NOW, seconds_left=lambda: seconds)
+        failures = {id(record): error for record, error in outcome.deferred}
+        stored = {id(record) for record in outcome.quarantined}
+        assert stored.isdisjoint(failures)
+        assert len(stored) + len(failures) == len(rejected)
+        return [failures.get(id(each.record)) for each in rejected]
+
+    return run
 
 
-def reject(record=b"poison", number="7"):
-    return quarantine.Reject("unreadable", "The body is not JSON.", record, "shardId-0", number)
+def reject(data=b"poison", number="7"):
+    record = KinesisRecord("shardId-0", number, NOW, data)
+    return RejectedRecord(record, "unreadable", "The body is not JSON.")
 
 
 def test_a_message_holds_the_record_the_reason_and_the_place():
-    assert json.loads(quarantine.to_message(reject(b'{"a": "\xc3\xa9"}'), now=NOW)) == {
+    assert json.loads(to_message(reject(b'{"a": "\xc3\xa9"}'), now=NOW)) == {
         "reason": "unreadable",
         "error": "The body is not JSON.",
         "record": '{"a": "é"}',
@@ -31,7 +48,7 @@ def test_a_message_holds_the_record_the_reason_and_the_place():
 
 @pytest.mark.parametrize("record", [b"\xff\x00\xfe", b"", b"\x00\x01", "\U0001f600\uffff".encode()])
 def test_any_bytes_survive_and_the_message_is_plain_ascii(record):
-    body = quarantine.to_message(reject(record), now=NOW)
+    body = to_message(reject(record), now=NOW)
     assert body.isascii()
     assert body.isprintable()
     message = json.loads(body)
@@ -39,71 +56,61 @@ def test_any_bytes_survive_and_the_message_is_plain_ascii(record):
     assert (base64.b64decode(kept) if message.get("encoding") == "base64" else kept.encode()) == record
 
 
-def test_messages_travel_in_tens(stubs):
+def test_messages_travel_in_tens(stubs, put):
     for count in (10, 2):
         stubs["sqs"].add_response(
             "send_message_batch",
             {"Successful": [], "Failed": []},
             {"QueueUrl": "https://queue", "Entries": [{"Id": ANY, "MessageBody": ANY}] * count},
         )
-    assert (
-        quarantine.put([reject(number=str(n)) for n in range(12)], PLACE, now=NOW, seconds_left=lambda: 60.0)
-        == [None] * 12
-    )
+    assert put([reject(number=str(n)) for n in range(12)]) == [None] * 12
 
 
-def test_a_large_record_is_kept_whole_in_the_bucket_and_the_message_points_to_it(stubs):
+def test_a_large_record_is_kept_whole_in_the_bucket_and_the_message_points_to_it(stubs, services, put):
     large = b"\xff" * 1024 * 1024
     stubs["s3"].add_response(
         "put_object", {}, {"Bucket": "archive", "Key": "quarantine/shardId-0/7", "Body": large}
     )
     sent = []
     stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": []})
-    clients.sqs().meta.events.register_first(
+    services.clients.sqs.meta.events.register_first(
         "provide-client-params.sqs.SendMessageBatch", lambda params, **_: sent.append(params)
     )
-    assert quarantine.put([reject(large)], PLACE, now=NOW, seconds_left=lambda: 60.0) == [None]
+    assert put([reject(large)]) == [None]
     message = json.loads(sent[0]["Entries"][0]["MessageBody"])
     assert message["record"] is None
     assert message["recordLocation"] == "s3://archive/quarantine/shardId-0/7"
 
 
-def test_without_a_bucket_a_large_record_is_reported_and_its_neighbour_stored(stubs):
-    nowhere = quarantine.Quarantine("https://queue", None, clients.sqs, clients.s3)
+def test_without_a_bucket_a_large_record_is_reported_and_its_neighbour_stored(stubs, put):
     stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": []})
-    large, small = quarantine.put(
-        [reject(b"x" * 300_000), reject()], nowhere, now=NOW, seconds_left=lambda: 60.0
-    )
+    large, small = put([reject(b"x" * 300_000), reject()], bucket=None)
     assert type(large) is ConfigError
     assert small is None
 
 
-def test_a_message_that_the_queue_did_not_take_is_reported_alone(stubs):
+def test_a_message_that_the_queue_did_not_take_is_reported_alone(stubs, put):
     failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError"}]
     stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": failed})
-    outcomes = quarantine.put(
-        [reject(number=str(n)) for n in range(3)], PLACE, now=NOW, seconds_left=lambda: 60.0
-    )
+    outcomes = put([reject(number=str(n)) for n in range(3)])
     assert outcomes[0] is outcomes[2] is None
     assert type(outcomes[1]) is UnavailableError
 
 
-def test_a_queue_that_is_gone_is_asked_once_and_reported_for_every_record(stubs):
+def test_a_queue_that_is_gone_is_asked_once_and_reported_for_every_record(stubs, put):
     stubs["sqs"].add_client_error("send_message_batch", "AWS.SimpleQueueService.NonExistentQueue")
-    outcomes = quarantine.put(
-        [reject(number=str(n)) for n in range(30)], PLACE, now=NOW, seconds_left=lambda: 60.0
-    )
+    outcomes = put([reject(number=str(n)) for n in range(30)])
     assert [type(outcome) for outcome in outcomes] == [MisconfiguredError] * 30
 
 
-def test_a_large_record_is_not_stored_when_the_bucket_might_take_too_long_and_its_neighbour_is(stubs):
+def test_a_large_record_is_not_stored_when_the_bucket_might_take_too_long_and_its_neighbour_is(stubs, put):
     stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": []})
     rejects = [reject(b"x" * 300_000), reject()]
-    large, small = quarantine.put(rejects, PLACE, now=NOW, seconds_left=lambda: 11.9)
+    large, small = put(rejects, seconds=11.9)
     assert type(large) is UnavailableError
     assert small is None
 
 
-def test_with_too_little_time_nothing_is_sent_and_everything_reported(stubs):
-    outcomes = quarantine.put([reject()] * 2, PLACE, now=NOW, seconds_left=lambda: 4.9)
+def test_with_too_little_time_nothing_is_sent_and_everything_reported(stubs, put):
+    outcomes = put([reject(number="1"), reject(number="2")], seconds=4.9)
     assert [type(outcome) for outcome in outcomes] == [UnavailableError] * 2

@@ -7,7 +7,6 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import ANY
 
-from chalicelib import clients
 from tests.conftest import SETTINGS
 from tests.support.factories import request
 
@@ -104,7 +103,7 @@ def test_a_batch_is_judged_event_by_event(http, stubs):
     assert (first, third) == ({"Index": 0, "EventId": "a"}, {"Index": 2, "EventId": "c"})
     assert second["Index"] == 1
     assert second["Code"] == "BadRequestError"
-    assert second["Message"].startswith("EventType is missing.")
+    assert second["Message"].startswith("EventType is required.")
 
 
 def test_a_batch_without_one_valid_event_is_400(http, stubs):
@@ -123,11 +122,13 @@ def test_a_batch_of_which_nothing_could_be_stored_is_503_whatever_else_was_wrong
     assert codes == ["ServiceUnavailableError", "BadRequestError"]
 
 
-def test_neither_key_nor_header_nor_user_nor_property_is_stored_or_logged(http, stubs, capsys, caplog):
+def test_neither_key_nor_header_nor_user_nor_property_is_stored_or_logged(
+    http, stubs, services, capsys, caplog
+):
     caplog.set_level(logging.DEBUG)
     stored = []
     stubs["kinesis"].add_response("put_records", {"Records": [{"SequenceNumber": "1"}]})
-    clients.kinesis().meta.events.register(
+    services.clients.kinesis.meta.events.register(
         "provide-client-params.kinesis.PutRecords", lambda params, **_: stored.append(params)
     )
     body = request(UserId="user-77", Event={"itemId": "item-77", "note": "private-77"})
@@ -142,11 +143,11 @@ def test_neither_key_nor_header_nor_user_nor_property_is_stored_or_logged(http, 
         assert private not in logged
 
 
-def test_an_error_of_our_own_is_500_and_its_log_quotes_no_value(http, stubs, capsys, monkeypatch):
+def test_an_error_of_our_own_is_500_and_its_log_quotes_no_value(http, stubs, services, capsys, monkeypatch):
     def explode(**_):
         raise KeyError("user-77")
 
-    monkeypatch.setattr(clients.personalize_runtime(), "get_recommendations", explode)
+    monkeypatch.setattr(services.clients.personalize_runtime, "get_recommendations", explode)
     response = http("/recommendations", b'{"userId": "user-77"}')
     assert response.status_code == 500
     assert response.json_body["Code"] == "InternalServerError"
@@ -155,11 +156,11 @@ def test_an_error_of_our_own_is_500_and_its_log_quotes_no_value(http, stubs, cap
     assert "user-77" not in logged.out + logged.err + response.body.decode()
 
 
-def test_an_unreachable_personalize_is_503(http, stubs, monkeypatch):
+def test_an_unreachable_personalize_is_503(http, stubs, services, monkeypatch):
     def unreachable(**_):
         raise EndpointConnectionError(endpoint_url="https://personalize-runtime.invalid")
 
-    monkeypatch.setattr(clients.personalize_runtime(), "get_recommendations", unreachable)
+    monkeypatch.setattr(services.clients.personalize_runtime, "get_recommendations", unreachable)
     response = http("/recommendations", b'{"userId": "u1"}')
     assert response.status_code == 503
     assert "invalid" not in response.body.decode()

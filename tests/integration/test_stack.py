@@ -109,7 +109,7 @@ def test_an_event_reaches_the_engine_and_the_archive_as_it_was_sent(stack, post,
     [
         (b"", "The body is empty."),
         (b"{", "The body is not JSON"),
-        ({"SessionId": "s", "EventType": "read"}, "Event is missing."),
+        ({"SessionId": "s", "EventType": "read"}, "Event is required."),
         ({"SessionId": "s", "EventType": "read", "Event": {"itemId": 7}}, "Event.itemId must be a string"),
     ],
 )

@@ -4,7 +4,7 @@ import base64
 import json
 from datetime import datetime, timezone
 
-from chalicelib.delivery import Arrival
+from chalicelib.delivery.kinesis import KinesisRecord
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -20,10 +20,10 @@ def request(**changes):
     return {key: value for key, value in body.items() if value is not None}
 
 
-def arrival(data=None, number=1, **changes):
+def kinesis_record(data=None, number=1, **changes):
     """A Kinesis record as delivery sees it: ``data`` as bytes, or a request as a dict."""
     payload = data if isinstance(data, bytes) else json.dumps(data or request(**changes)).encode()
-    return Arrival("shardId-000000000000", str(number), NOW, payload)
+    return KinesisRecord("shardId-000000000000", str(number), NOW, payload)
 
 
 def kinesis_event(*payloads, shard="shardId-000000000000", first=1):

@@ -6,7 +6,7 @@ from itertools import count
 from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidRequestError
-from chalicelib.records import events
+from chalicelib.records import from_request
 from simulation.mapping import EventSourceMapping
 from tests.support.factories import NOW, request
 from tests.support.wire import FAULTS
@@ -151,10 +151,10 @@ def records(drawn):
         data = json.dumps(content).encode()
         if kind == "ingested":
             try:
-                event = events.accept(content, received_at=NOW, new_id=lambda: f"id-{next(numbers)}")
+                event = from_request(content, received_at=NOW, new_id=lambda: f"id-{next(numbers)}")
             except InvalidRequestError:
                 continue  # the client has been told so; nothing is put
-            data = event.record
+            data = event.data
         yield data, content["SessionId"]
 
 

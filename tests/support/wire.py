@@ -8,6 +8,7 @@ import json
 import threading
 from collections import defaultdict, deque
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import botocore.endpoint
@@ -15,11 +16,12 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.validate import ParamValidator
 
-from chalicelib import clients, delivery
-from chalicelib.delivery.quarantine import Quarantine
+from chalicelib import delivery
+from chalicelib.services import Services
 from local.personalize import TRACKING_ID
 from local.personalize.errors import ServiceError
 from local.personalize.requests import parse_put_events
+from tests.conftest import SETTINGS
 from tests.support.factories import NOW
 
 MAX_QUEUE_BYTES = 1024 * 1024
@@ -55,26 +57,27 @@ class Wire:
         self._lock = threading.Lock()
 
     @contextmanager
-    def connected(self, monkeypatch):
-        """New clients that speak over this wire, and pauses of botocore's retries that take no time."""
-        makers = (clients.personalize_events, clients.sqs, clients.s3)
-        for make in makers:
-            make.cache_clear()
-        for make, operation, carry_out in (
+    def connected(self, monkeypatch, *, concurrency=1, **settings):
+        """Services whose clients speak over this wire. botocore's pauses between retries take no time."""
+        services = replace(
+            Services.from_environ(
+                SETTINGS | {"TRACKING_ID": TRACKING_ID, "EVENTS_BUCKET_NAME": "archive"} | settings
+            ),
+            now=lambda: NOW,
+            delivery_concurrency=concurrency,
+        )
+        clients = services.clients
+        for client, operation, carry_out in (
             (clients.personalize_events, "personalize-events.PutEvents", self._put_events),
             (clients.sqs, "sqs.SendMessageBatch", self._send_message_batch),
             (clients.s3, "s3.PutObject", self._put_object),
         ):
-            make().meta.events.register(f"before-send.{operation}", self._answering(carry_out))
+            client.meta.events.register(f"before-send.{operation}", self._answering(carry_out))
         monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda seconds: None))
-        try:
-            with ExitStack() as stack:
-                for make in makers:
-                    stack.enter_context(held_to_its_model(make()))
-                yield self
-        finally:
-            for make in makers:
-                make.cache_clear()
+        with ExitStack() as stack:
+            for client in (clients.personalize_events, clients.sqs, clients.s3):
+                stack.enter_context(held_to_its_model(client))
+            yield services
 
     @property
     def quarantined(self):
@@ -191,14 +194,6 @@ def response(url, status, body):
     return AWSResponse(url, status, headers, SimpleNamespace(stream=lambda **_: [content]))
 
 
-def deliver(batch, *, concurrency=1, seconds_left=lambda: 60.0):
-    """Deliver a batch with the clients of chalicelib, within ``Wire.connected``; the outcome."""
-    return delivery.deliver(
-        batch,
-        tracking_id=TRACKING_ID,
-        client=clients.personalize_events(),
-        quarantine_to=Quarantine("https://queue", "archive", clients.sqs, clients.s3),
-        concurrency=concurrency,
-        seconds_left=seconds_left,
-        now=lambda: NOW,
-    )
+def deliver(batch, services, *, seconds_left=lambda: 60.0):
+    """Deliver a batch with the services of ``Wire.connected``. Returns the outcome."""
+    return delivery.deliver(batch, services, seconds_left=seconds_left)

@@ -10,8 +10,8 @@ import pytest
 
 from app import app
 from bench import capacity_check as simulation
-from chalicelib import clients
-from chalicelib.delivery import MAX_EVENTS_PER_CALL
+from chalicelib.records.events import MAX_ENTRIES_PER_CALL
+from chalicelib.services import DELIVERY_CONCURRENCY
 from ops.capacity import capacity
 from ops.capacity.advice import with_longer_window
 from ops.capacity.batches import call_chances, delivery_of
@@ -117,7 +117,7 @@ def test_events_that_come_in_bursts_need_fewer_calls_down_to_a_tenth():
         for seconds in (60, 1, 0.1)
     ]
     assert calls == sorted(calls, reverse=True)
-    assert calls[-1] >= 1000 / MAX_EVENTS_PER_CALL
+    assert calls[-1] >= 1000 / MAX_ENTRIES_PER_CALL
 
 
 def test_more_memory_shortens_an_invocation_until_there_is_a_whole_processor():
@@ -131,7 +131,7 @@ def test_more_memory_shortens_an_invocation_until_there_is_a_whole_processor():
 def test_an_invocation_with_enough_processor_time_waits_for_personalize_with_many_sessions_at_once():
     load = Load(1000.0, shards=1, cpu_ms_per_call=0.0, cpu_ms_per_event=0.0, seconds_between_events=3600.0)
     delivery = delivery_of(load)
-    rounds = delivery.calls_per_batch / clients.PUT_EVENTS_CONCURRENCY
+    rounds = delivery.calls_per_batch / DELIVERY_CONCURRENCY
     assert delivery.invocation_seconds == pytest.approx(rounds * 0.020, rel=0.02)
 
 

@@ -41,5 +41,5 @@ def test_an_unknown_log_level_is_refused():
 
 def test_every_variable_is_documented_with_the_words_of_the_code():
     text = DOCUMENTED.read_text("utf-8")
-    for name, purpose in config.VARIABLES.items():
-        assert f"| `{name}` | {purpose} |" in text
+    for setting in config.SETTINGS:
+        assert f"| `{setting.name}` | {setting.help} |" in text

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from chalicelib import errors
 from chalicelib.api import responses
 
-NEVER_ANSWERED = (errors.ConfigError, errors.DeliveryIncompleteError, errors.PersonalizeApiError)
+NEVER_MET = (errors.ConfigError, errors.DeliveryIncompleteError, errors.PersonalizeApiError)
 
 
 def client_error(code, message="said"):
@@ -71,8 +71,16 @@ def test_no_arn_or_account_number_of_the_service_reaches_a_client():
 def test_every_error_that_a_request_can_meet_has_a_status():
     tree = [errors.PersonalizeApiError, *errors.PersonalizeApiError.__subclasses__()]
     for kind in tree:
-        if kind not in NEVER_ANSWERED:
+        if kind not in NEVER_MET:
             assert 400 <= responses.failure(kind("sentence")).status < 600
+            assert responses.failure(kind("sentence")).status != 500
+
+
+@pytest.mark.parametrize("kind", NEVER_MET)
+def test_an_error_that_no_request_should_meet_is_500_and_tells_the_client_nothing(kind):
+    response = responses.failure(kind("EVENTS_BUCKET_NAME is not set."))
+    assert (response.status, response.body["Code"]) == (500, "InternalServerError")
+    assert "EVENTS_BUCKET_NAME" not in response.body["Message"]
 
 
 def test_the_tree_is_drawn_whole_in_its_docstring():
@@ -84,6 +92,6 @@ def test_the_tree_is_drawn_whole_in_its_docstring():
 @pytest.mark.parametrize("status", [429, 503])
 def test_what_may_be_tried_again_says_when(status):
     kind = {429: errors.ThrottledError, 503: errors.UnavailableError}[status]
-    answer = responses.failure(kind("sentence"))
-    assert answer.status == status
-    assert int(answer.headers["Retry-After"]) > 0
+    response = responses.failure(kind("sentence"))
+    assert response.status == status
+    assert int(response.headers["Retry-After"]) > 0

@@ -10,24 +10,25 @@ from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib import records, timestamps
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import events
 from tests.support.factories import NOW, request
 
 
 def accept(**changes):
-    return events.accept(request(**changes), received_at=NOW, new_id=lambda: "new-id")
+    return records.from_request(request(**changes), received_at=NOW, new_id=lambda: "new-id")
 
 
 def read(data):
-    return events.read(data, fallback_id="shard:1", arrived_at=NOW)
+    return records.from_record(data, fallback_id="shard:1", arrived_at=NOW)
 
 
 def test_the_record_is_the_request_plus_id_and_time_on_one_line():
     event = accept(Event={"itemId": "i1", "note": "two\nlines"})
-    assert event.record.endswith(b"}\n")
-    assert event.record.count(b"\n") == 1
-    assert json.loads(event.record) == request(Event={"itemId": "i1", "note": "two\nlines"}) | {
+    assert event.data.endswith(b"}\n")
+    assert event.data.count(b"\n") == 1
+    assert json.loads(event.data) == request(Event={"itemId": "i1", "note": "two\nlines"}) | {
         "EventId": "new-id",
         "ReceivedAt": "2026-01-31T12:00:00.000Z",
     }
@@ -35,7 +36,7 @@ def test_the_record_is_the_request_plus_id_and_time_on_one_line():
 
 def test_a_record_is_read_back_as_the_event_it_was():
     event = accept(Event={"itemId": "i1", "eventValue": 4.5, "GENRE": "é"}, Impression=["a", "b"])
-    assert read(event.record) == event
+    assert read(event.data) == event
 
 
 def test_every_field_reaches_its_place_in_put_events():
@@ -133,7 +134,7 @@ def test_sent_at_refuses_what_is_no_moment(text):
 @given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001
 def test_any_rfc_3339_moment_is_read_exactly(moment):
     moment = moment.replace(tzinfo=timezone.utc)
-    assert events.timestamp(moment.isoformat(), "SentAt") == moment
+    assert timestamps.parse(moment.isoformat(), "SentAt") == moment
 
 
 def test_properties_of_1024_characters_pass_and_1025_do_not():
@@ -181,7 +182,7 @@ JSON = st.recursive(
 )
 def test_whatever_the_contract_accepts_boto3_accepts_and_the_stream_gives_back(body):
     try:
-        event = events.accept(body, received_at=NOW, new_id=lambda: "new-id")
+        event = records.from_request(body, received_at=NOW, new_id=lambda: "new-id")
     except InvalidRequestError:
         return
     user = {"userId": body["UserId"]} if "UserId" in body else {}
@@ -190,7 +191,7 @@ def test_whatever_the_contract_accepts_boto3_accepts_and_the_stream_gives_back(b
     assert not report.has_errors(), report.generate_report()
     # Validation looks at types only; the request is made here, and what cannot be sent fails here.
     assert SERIALIZER.serialize_to_request(call, PUT_EVENTS)["body"]
-    assert read(event.record) == event
+    assert read(event.data) == event
 
 
 @given(
@@ -212,8 +213,8 @@ def test_an_event_is_hardly_twice_its_record_so_small_ones_need_not_be_measured(
 
 
 def test_what_is_not_measured_cannot_exceed_the_limit():
-    largest = 2 * events.SURELY_SMALL + events.MAX_PROPERTIES_CHARACTERS + 500
-    assert largest <= events.MAX_EVENT_BYTES
+    largest = 2 * records.SIZE_CHECK_THRESHOLD_BYTES + events.MAX_PROPERTIES_CHARACTERS + 500
+    assert largest <= records.MAX_ENTRY_BYTES
 
 
 def test_a_large_record_is_measured():

@@ -1,0 +1,79 @@
+"""What becomes of the records of a batch. Values only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from chalicelib.delivery.kinesis import KinesisRecord
+from chalicelib.errors import PersonalizeApiError
+
+UNREADABLE = "unreadable"
+"""The record breaks the contract."""
+REFUSED = "refused"
+"""Personalize refused the event."""
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """A record that no retry will help. ``reason`` is UNREADABLE or REFUSED."""
+
+    record: KinesisRecord
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Every record of the batch is in exactly one of the first four, once its delivery has ended.
+
+    ``rejected`` records are still to be quarantined. ``calls`` counts the calls to Personalize.
+    """
+
+    delivered: Sequence[KinesisRecord] = ()
+    quarantined: Sequence[KinesisRecord] = ()
+    rejected: Sequence[RejectedRecord] = ()
+    deferred: Sequence[tuple[KinesisRecord, PersonalizeApiError]] = ()
+    calls: int = 0
+
+    @classmethod
+    def deferring(
+        cls, records: Iterable[KinesisRecord], error: PersonalizeApiError, *, calls: int = 0
+    ) -> Outcome:
+        """Return the outcome of records that Lambda has to deliver again because of one error."""
+        return cls(deferred=[(record, error) for record in records], calls=calls)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Outcome]) -> Outcome:
+        """Return the outcome of several parts of a batch, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            delivered=[*chain.from_iterable(part.delivered for part in parts)],
+            quarantined=[*chain.from_iterable(part.quarantined for part in parts)],
+            rejected=[*chain.from_iterable(part.rejected for part in parts)],
+            deferred=[*chain.from_iterable(part.deferred for part in parts)],
+            calls=sum(part.calls for part in parts),
+        )
+
+    @property
+    def first_deferred(self) -> str | None:
+        """The lowest sequence number that has to be delivered again, or None."""
+        return min((record.sequence_number for record, _ in self.deferred), key=int, default=None)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Metrics by name."""
+        return {
+            "Delivered": len(self.delivered),
+            "Quarantined": len(self.quarantined),
+            "Retried": len(self.deferred),
+            "PutEventsCalls": self.calls,
+        }
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why records were deferred, counted. The sentences hold nothing of the events."""
+        return Counter(str(error) for _, error in self.deferred)

@@ -1,0 +1,54 @@
+"""What the application needs of the world, in one object: settings, clients, clock, pauses, ids and chance.
+
+Made once per sandbox. What a sandbox remembers (clients, threads) lives here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from chalicelib.clients import Clients
+from chalicelib.config import Config
+
+if TYPE_CHECKING:
+    from chalicelib.delivery.send import WorkerThreads
+
+DELIVERY_CONCURRENCY = 16
+"""Chains that one invocation delivers at a time: the knee of the curve in docs/performance.md. More of them
+wait for the processor, which makes about a thousand calls a second, and 500 at 1024 MB."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """``sleep`` takes seconds. ``chance`` returns a number from 0 to below 1."""
+
+    config: Config
+    clients: Clients
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+    chance: Callable[[], float] = random.random
+    delivery_concurrency: int = DELIVERY_CONCURRENCY
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Services:
+        """Read the settings. Opens nothing: a client is made when it is first used. Raises ConfigError."""
+        return cls(
+            Config.from_environ(environ),
+            Clients(max_connections=DELIVERY_CONCURRENCY),
+            now=lambda: datetime.now(timezone.utc),
+        )
+
+    @cached_property
+    def worker_threads(self) -> WorkerThreads:
+        """The threads of the delivery. Imported here: the functions that deliver nothing do without."""
+        from chalicelib.delivery.send import WorkerThreads  # noqa: PLC0415
+
+        return WorkerThreads(self.delivery_concurrency)
