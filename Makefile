@@ -24,10 +24,11 @@ run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own da
 test: $(INSTALLED) ## Run all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(INSTALLED) ## Format, lint, types, and cfn-lint on the merged template
+lint: $(INSTALLED) ## Format, lint, types, links of the documents, and cfn-lint on the merged template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.support.links
 	$(BIN)/python ops/deploy.py package --stage prod
 	$(BIN)/cfn-lint build/prod/sam.yaml resources/pipeline.yaml resources/access.yaml
 
