@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 CHECKOV := 3.3.30
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
+.PHONY: help run test test-unit lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own da
 
 test: $(INSTALLED) ## Run all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional
 
 lint: $(INSTALLED) ## Format, lint, types, links of the documents, and cfn-lint on the merged template
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import calls
+from tests.support.area_seconds import AreaSeconds
 
 # A machine under load makes no test fail: no deadline for an example, no complaint about slow generation.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,6 +35,10 @@ FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL",
 os.environ.update(SETTINGS | AWS)
 for name in FOREIGN:
     os.environ.pop(name, None)
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(AreaSeconds())
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +68,14 @@ def stack(tmp_path_factory):
 
     with running_stack(tmp_path_factory.mktemp("stack")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def packaged():
+    """The package of the stage prod, really produced (and reused while nothing changes)."""
+    from ops.packaging.bundle import package  # noqa: PLC0415 - as above
+
+    return package("prod")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 from botocore.stub import Stubber
 from chalice.test import Client
 
-from ops.deploy import package
 from tests.support.wire import held_to_its_model
 
 
@@ -43,9 +42,3 @@ def http():
             return client.http.post(path, body=body, headers={"Content-Type": content_type, **headers})
 
         yield post
-
-
-@pytest.fixture(scope="session")
-def packaged():
-    """The package of the stage prod, really produced (and reused while nothing changes)."""
-    return package("prod")
