@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 CHECKOV := 3.3.30
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
+.PHONY: help run test test-unit coverage lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,11 @@ test: $(INSTALLED) ## Run all tests, two files at a time
 
 test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional
+
+coverage: $(INSTALLED) ## Print the lines and branches of chalicelib that no unit or functional test runs
+	@mkdir -p build
+	$(BIN)/python -m coverage run -m pytest tests/unit tests/functional
+	$(BIN)/python -m coverage report
 
 lint: $(INSTALLED) ## Format, lint, types, links of the documents, and cfn-lint on the merged template
 	$(BIN)/ruff format --check .
