@@ -8,11 +8,12 @@ STAGE ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# In an environment of its own: it pins versions of boto3, packaging and networkx that the others do not take.
+# In environments of their own: they pin versions of packages that the others do not take.
 CHECKOV := 3.3.30
+SAM_CLI := 1.170.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit coverage lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
+.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,6 +27,14 @@ test: $(INSTALLED) ## Run all tests, two files at a time
 
 test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional
+
+test-long: $(INSTALLED) security build/sam/.installed-$(SAM_CLI) ## Run what takes longer than 'make test' may (a few minutes)
+	$(BIN)/python -m pytest tests/long
+
+build/sam/.installed-$(SAM_CLI): | $(INSTALLED)
+	@$(BIN)/python -m venv --clear build/sam
+	@build/sam/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==$(SAM_CLI)
+	@touch $@
 
 coverage: $(INSTALLED) ## Print the lines and branches of chalicelib that no unit or functional test runs
 	@mkdir -p build

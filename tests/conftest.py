@@ -52,7 +52,7 @@ def environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def no_network_in_unit_tests(request, monkeypatch):
     """A unit test opens no socket; a Stubber test needs none either."""
-    if {"integration", "browser"} & set(request.path.parts):
+    if {"integration", "browser", "long"} & set(request.path.parts):
         return
 
     def refuse(*_args, **_kwargs):
