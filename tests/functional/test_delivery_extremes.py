@@ -19,7 +19,7 @@ def test_ten_thousand_records_in_one_batch_arrive_in_order_in_the_fewest_calls(m
     with wire.connected(monkeypatch, concurrency=DELIVERY_CONCURRENCY) as services:
         outcome = deliver(batch, services)
     assert len(outcome.delivered) == 10_000
-    by_session = {}
+    by_session: dict[str, list[str]] = {}
     for session, event_id in wire.trained:
         by_session.setdefault(session, []).append(event_id)
     assert sum(map(len, by_session.values())) == 10_000

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from samtranslator.translator.transform import transform
 
-from chalicelib import config, delivery, observability
+from chalicelib import config, observability
+from chalicelib.delivery.outcome import Outcome
 from ops.cloudformation import changes
 from ops.deploy import package
 from ops.packaging import bundle, merge
@@ -386,7 +387,7 @@ def test_alarms_read_metrics_that_the_functions_file_under_the_same_name(resourc
         for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
         if alarm["Properties"]["Namespace"] == observability.NAMESPACE
     ]
-    emitted = {*delivery.Outcome().counts, "OldestEventAge", "Accepted", "Rejected"}
+    emitted = {*Outcome().counts, "OldestEventAge", "Accepted", "Rejected"}
     assert {metric["MetricName"] for metric in watched} <= emitted
     service = resources["DeliverEvents"]["Properties"]["Environment"]["Variables"]["SERVICE_NAME"]
     assert len(watched) == 3

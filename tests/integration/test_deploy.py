@@ -1,5 +1,6 @@
 """The deployment program against the emulator: create, no change, update, failure. And the emulator."""
 
+import io
 import os
 import pty
 import signal
@@ -238,6 +239,7 @@ def interrupted_after(words, arguments, environment, stdin):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as started:
+        assert isinstance(started.stdout, io.BufferedReader)
         said = b""
         while words.encode() not in said:
             piece = started.stdout.read1()

@@ -70,7 +70,7 @@ class Caller:
         response = self.runtime.get_recommendations(campaignArn=CAMPAIGN_ARN, **arguments)
         return [item["itemId"] for item in response["itemList"]]
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> Any:
         return self.engine.control("GET", "/_engine/stats")
 
     def stored(self, session: str) -> list[dict[str, Any]]:
@@ -383,7 +383,8 @@ def test_items_and_users_can_be_put(tmp_path: Path) -> None:
 def test_an_error_carries_its_type_in_the_header_and_a_message_in_the_body(
     request_line: str, body: bytes, expected: tuple[int, str], caller: Caller
 ) -> None:
-    status, headers, content = raw(caller.engine, *request_line.split(), body)
+    method, path = request_line.split()
+    status, headers, content = raw(caller.engine, method, path, body)
     assert (status, headers["x-amzn-errortype"]) == expected
     assert list(json.loads(content)) == ["message"]
     assert headers["content-type"] == "application/json"

@@ -42,7 +42,7 @@ print(app.app.app_name, app.deliver_events({"Records": []}, context))
 def interpreter(version):
     """A Python of this version on this machine: on the PATH, or one that pyenv has installed."""
     known = [shutil.which(f"python{version}")]
-    known += sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    known += map(str, sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")))
     for candidate in filter(None, [*known, sys.executable]):
         asked = subprocess.run(
             [candidate, "-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"],

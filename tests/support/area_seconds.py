@@ -4,7 +4,6 @@ It says which area makes the suite slow. Two workers test at the same time, so t
 time that went by.
 """
 
-from collections import Counter
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -24,13 +23,14 @@ class AreaSeconds:
     """A plugin of pytest. Under xdist the process that writes the summary gets the reports of all workers."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: Report) -> None:
         area = PurePosixPath(report.nodeid.partition("::")[0]).parent.name
-        self._seconds[area] += report.duration
+        self._seconds[area] = self._seconds.get(area, 0.0) + report.duration
 
     def pytest_terminal_summary(self, terminalreporter: Terminal) -> None:
-        areas = ", ".join(f"{area} {seconds:.1f}" for area, seconds in self._seconds.most_common())
+        longest_first = sorted(self._seconds.items(), key=lambda item: -item[1])
+        areas = ", ".join(f"{area} {seconds:.1f}" for area, seconds in longest_first)
         if areas:
             terminalreporter.write_line(f"Seconds of the tests by area: {areas}")

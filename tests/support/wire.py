@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import botocore.endpoint
 from botocore.awsrequest import AWSResponse
@@ -188,7 +189,7 @@ def refusal(status, code, message="said"):
 
 def response(url, status, body):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    headers: Any = {"Content-Type": "application/json", "Content-Length": str(len(content))}
     if isinstance(body, dict) and "__type" in body:
         headers["x-amzn-ErrorType"] = body["__type"]
     return AWSResponse(url, status, headers, SimpleNamespace(stream=lambda **_: [content]))

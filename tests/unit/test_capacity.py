@@ -5,6 +5,7 @@ import re
 from dataclasses import fields, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -222,7 +223,8 @@ def test_a_stream_at_rest_costs_what_the_deployment_guide_says():
 
 
 def test_the_defaults_are_what_is_deployed():
-    (source,) = app.event_sources
+    sources: list[Any] = app.event_sources
+    (source,) = sources
     resources = "".join(
         (ROOT / "resources" / name).read_text() for name in ("one-stack.yaml", "access.yaml", "pipeline.yaml")
     )

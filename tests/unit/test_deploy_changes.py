@@ -1,6 +1,7 @@
 """What CloudFormation is asked for, and what its answers are taken to mean."""
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_an_unknown_parameter_is_named_beside_the_known_ones():
 
 
 def test_the_uploaded_zip_takes_the_place_of_the_local_one_and_nothing_else_changes():
-    template = {
+    template: dict[str, Any] = {
         "Resources": {
             "Function": {"Type": "F", "Properties": {"CodeUri": "./deployment.zip", "Timeout": 3}},
             "Other": {"Type": "O"},

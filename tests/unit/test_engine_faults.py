@@ -47,7 +47,13 @@ def test_rates_hold_and_are_independent() -> None:
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
-    settings = {"seed": 7, "throttleRate": 0.2, "resetRate": 0.2, "errorRate": 0.2, "lostAnswerRate": 0.2}
+    settings: dict[str, Any] = {
+        "seed": 7,
+        "throttleRate": 0.2,
+        "resetRate": 0.2,
+        "errorRate": 0.2,
+        "lostAnswerRate": 0.2,
+    }
     first, second = ([outcome(fault) for fault in draw(200, **settings)] for _ in range(2))
     assert first == second
     assert len(set(first)) == 5

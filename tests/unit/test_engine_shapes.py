@@ -115,7 +115,7 @@ def test_no_value_is_repeated_in_an_error() -> None:
 
 def shapes_of(service: str) -> list[Any]:
     operations = [operation_model(service, name) for name in service_model(service).operation_names]
-    found = [operation.input_shape for operation in operations]
+    found: list[Any] = [operation.input_shape for operation in operations]
     seen = []
     while found:
         shape = found.pop()

@@ -1,6 +1,7 @@
 """The error tree: every error that botocore can raise has its place, and every error of ours its status."""
 
 import inspect
+from typing import Any
 
 import botocore.exceptions
 import botocore.session
@@ -39,7 +40,7 @@ def test_a_code_of_the_service_becomes_our_error(code, expected):
 
 @pytest.mark.parametrize("service", ["personalize-runtime", "personalize-events", "kinesis", "sqs"])
 def test_no_modelled_throttle_or_denial_is_taken_for_an_outage(service):
-    model = botocore.session.get_session().get_service_model(service)
+    model: Any = botocore.session.get_session().get_service_model(service)
     for shape in model.error_shapes:
         mapped = type(errors.from_botocore(client_error(shape.error_code), service))
         if any(word in shape.error_code for word in ("Throttl", "ThroughputExceeded")):
@@ -69,7 +70,10 @@ def test_no_arn_or_account_number_of_the_service_reaches_a_client():
 
 
 def test_every_error_that_a_request_can_meet_has_a_status():
-    tree = [errors.PersonalizeApiError, *errors.PersonalizeApiError.__subclasses__()]
+    tree: list[type[errors.PersonalizeApiError]] = [
+        errors.PersonalizeApiError,
+        *errors.PersonalizeApiError.__subclasses__(),
+    ]
     for kind in tree:
         if kind not in NEVER_MET:
             assert 400 <= responses.failure(kind("sentence")).status < 600

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def play(clock):
         stream = Stream(1, now=clock, random=Random(1))
         for payload in payloads:
             stream.put(payload.encode(), "key")
-        source = EventSource(
+        source: Any = EventSource(
             stream, function, EventSourceMapping(**settings), now=clock, destination=destination
         )
         source.run_in_turns(Random(1), max_invocations=max_invocations)
@@ -187,9 +188,9 @@ def test_without_the_setting_every_response_is_a_success(play, response):
 
 
 def test_without_the_setting_reported_failures_are_ignored_and_so_lost(play):
-    function = Function(lambda *payloads: function.report(payloads[0]))
-    play(function, "abcd", batch_size=2)
-    assert function.batches == ["ab", "cd"]
+    handler: Function = Function(lambda *payloads: handler.report(payloads[0]))
+    play(handler, "abcd", batch_size=2)
+    assert handler.batches == ["ab", "cd"]
 
 
 def test_an_error_sends_the_whole_batch_again_and_holds_up_the_shard(play):
@@ -218,9 +219,9 @@ def test_an_empty_or_null_response_or_list_is_a_success(play, response):
 
 
 def test_a_reported_failure_sends_that_record_and_everything_after_it_again(play):
-    function = Function(once(lambda *_: function.report("c")))
-    source = play(function, "abcdef", batch_size=5, **REPORT)
-    assert function.batches == ["abcde", "cde", "f"]
+    handler: Function = Function(once(lambda *_: handler.report("c")))
+    source = play(handler, "abcdef", batch_size=5, **REPORT)
+    assert handler.batches == ["abcde", "cde", "f"]
     assert source.counts["redelivered"] == 3
 
 
@@ -228,15 +229,15 @@ def test_of_several_reported_failures_the_lowest_sequence_number_counts(play):
     def report(*_):
         return {
             "batchItemFailures": [
-                {"itemIdentifier": function.number("d")},
-                {"itemIdentifier": function.number("b")},
-                {"itemIdentifier": function.number("c")},
+                {"itemIdentifier": handler.number("d")},
+                {"itemIdentifier": handler.number("b")},
+                {"itemIdentifier": handler.number("c")},
             ]
         }
 
-    function = Function(once(report))
-    play(function, "abcd", **REPORT)
-    assert function.batches == ["abcd", "bcd"]
+    handler: Function = Function(once(report))
+    play(handler, "abcd", **REPORT)
+    assert handler.batches == ["abcd", "bcd"]
 
 
 def test_sequence_numbers_are_compared_as_numbers():
@@ -257,10 +258,10 @@ def test_sequence_numbers_are_compared_as_numbers():
     ],
 )
 def test_a_bad_item_identifier_fails_the_whole_batch(play, failure):
-    good = lambda: {"itemIdentifier": function.number("c")}  # noqa: E731
-    function = Function(once(lambda *_: {"batchItemFailures": [good(), failure]}))
-    play(function, "abcd", **REPORT)
-    assert function.batches == ["abcd", "abcd"]
+    good = lambda: {"itemIdentifier": handler.number("c")}  # noqa: E731
+    handler: Function = Function(once(lambda *_: {"batchItemFailures": [good(), failure]}))
+    play(handler, "abcd", **REPORT)
+    assert handler.batches == ["abcd", "abcd"]
 
 
 @pytest.mark.parametrize("response", ["text", [1], 7, {"batchItemFailures": "abc"}, {"batchItemFailures": 1}])
@@ -292,9 +293,9 @@ def test_bisecting_happens_on_an_error_whatever_the_report_setting_says(play):
 
 
 def test_with_both_settings_a_partial_failure_splits_at_the_reported_record(play):
-    function = Function(once(lambda *_: function.report("b")))
-    play(function, "abcd", **BISECT, **REPORT)
-    assert function.batches == ["abcd", "bcd"]
+    handler: Function = Function(once(lambda *_: handler.report("b")))
+    play(handler, "abcd", **BISECT, **REPORT)
+    assert handler.batches == ["abcd", "bcd"]
 
 
 # MaximumRetryAttempts
@@ -320,9 +321,9 @@ def test_no_retries_means_one_attempt(play):
 
 
 def test_reported_failures_use_up_retries_as_errors_do(play):
-    function = Function(lambda *payloads: function.report("b") if "b" in payloads else None)
-    source = play(function, "abcd", batch_size=3, maximum_retry_attempts=2, **REPORT)
-    assert function.batches == ["abc", "bc", "bc", "d"]
+    handler: Function = Function(lambda *payloads: handler.report("b") if "b" in payloads else None)
+    source = play(handler, "abcd", batch_size=3, maximum_retry_attempts=2, **REPORT)
+    assert handler.batches == ["abc", "bc", "bc", "d"]
     assert source.counts["discarded"] == 2
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chalicelib import observability
-from chalicelib.delivery import Outcome
+from chalicelib.delivery.outcome import Outcome
 
 
 def lines(capsys):
@@ -57,7 +57,7 @@ def test_a_line_of_a_request_is_short(capsys):
 
 def test_a_report_says_kind_and_place_of_an_error_and_quotes_nothing(capsys):
     try:
-        {}["user-77"]
+        dict[str, str]()["user-77"]
     except KeyError as error:
         observability.report(error, service="stack-1", request_id="r-1")
     printed = capsys.readouterr().out

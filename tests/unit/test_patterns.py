@@ -106,25 +106,25 @@ def of_the_code():
     for path in CODE:
         tree = ast.parse(path.read_text("utf-8"))
         calls = [
-            node
+            (node, ast.unparse(node.func.value), node.func.attr)
             for node in ast.walk(tree)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         ]
-        uses = {(ast.unparse(call.func.value), call.func.attr) for call in calls}
+        uses = {(target, method) for _, target, method in calls}
         names = {
             id(node.value): ast.unparse(node.targets[0])
             for node in ast.walk(tree)
             if isinstance(node, ast.Assign)
         }
-        for call in calls:
-            if ast.unparse(call.func.value) != "re" or call.func.attr not in METHODS:
+        for call, target, called in calls:
+            if target != "re" or called not in METHODS:
                 continue
             pattern = call.args[0]
             if not isinstance(pattern, ast.Constant):
                 yield path.name, None, ast.unparse(pattern)
                 continue
-            methods = [call.func.attr]
-            if call.func.attr == "compile":
+            methods = [called]
+            if called == "compile":
                 name = names.get(id(call))
                 methods = [m for n, m in uses if n == name and m in METHODS] or ["search", "fullmatch"]
             for method in methods:
