@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.errors import PackagingError
-from ops.packaging import merge
+from ops.packaging import merge, policies
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -167,6 +167,11 @@ def _read_merge_document(project_dir: Path, origin: str) -> merge.Document:
         merge.load((project_dir / "resources" / name).read_text(encoding="utf-8"))
         for name in ("pipeline.yaml", "access.yaml", "one-stack.yaml")
     )
+    reviewed = {
+        name: json.loads((project_dir / ".chalice" / name).read_text(encoding="utf-8"))
+        for name in policies.policy_files(settings)
+    }
+    settings = policies.with_policies(settings, reviewed)
     return merge.merge_document(pipeline, access, settings, allowed_origin=origin)
 
 
