@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops.packaging.bundle import BUILD, ROOT, download_wheels
+from ops.packaging.bundle import BUILD, ROOT
+from ops.packaging.wheels import download_wheels
 
 SOURCES = ("app.py", ".chalice", "chalicelib", "resources", "ops", "local", "requirements.txt")
 TIMEOUT_SECONDS = 60

@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.measure import Row, once, take_turns
-from ops.packaging.bundle import BUILD, ROOT, RUN_CHALICE, download_wheels, package, stage_inputs
+from ops.packaging.bundle import BUILD, ROOT, package
+from ops.packaging.commands import CHALICE_PROGRAM
+from ops.packaging.inputs import stage_inputs
+from ops.packaging.wheels import download_wheels
 
 ROUNDS = 5
 STAGE = "prod"
@@ -52,7 +55,7 @@ def _renew_copy(project: Path) -> None:
 
 def _run_chalice(project: Path) -> None:
     wheels = download_wheels(ROOT, BUILD, lambda line: None)
-    command = [sys.executable, "-c", RUN_CHALICE, "--project-dir", str(project)]
+    command = [sys.executable, "-c", CHALICE_PROGRAM, "--project-dir", str(project)]
     command += ["package", "--stage", STAGE, str(project / "output")]
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "AWS_DEFAULT_REGION": "us-east-1"}
     subprocess.run(command, env=os.environ | offline, check=True, capture_output=True)

@@ -1,0 +1,49 @@
+"""The three templates of ``resources/``, read once by a command and passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from ops.packaging import merge
+from ops.packaging.merge import Document
+
+PERSONALIZE_PARAMETERS = ("CampaignArn", "EventTrackerId")
+"""Parameters of the one stack that the stepwise flow takes too, for the functions' variables."""
+
+ACCESS_PARAMETERS = ("ThrottleRateLimit", "ThrottleBurstLimit", "MonthlyQuota")
+"""Parameters of access.yaml that an operator chooses. The others carry what the deployment made."""
+
+
+@dataclass(frozen=True)
+class Templates:
+    """``pipeline.yaml`` and ``access.yaml``, which are templates, and ``one-stack.yaml``, which is not."""
+
+    pipeline: Document
+    access: Document
+    one_stack: Document
+
+    @classmethod
+    def read(cls, project_dir: Path) -> Templates:
+        """Read the three files of a project."""
+        return cls(
+            *(
+                merge.load((project_dir / "resources" / name).read_text(encoding="utf-8"))
+                for name in ("pipeline.yaml", "access.yaml", "one-stack.yaml")
+            )
+        )
+
+    def pipeline_parameters(self) -> dict[str, Document]:
+        """Return what the step ``pipeline`` takes: the template's parameters and those of Personalize."""
+        settings = self.one_stack["Parameters"]
+        return {**self.pipeline["Parameters"], **{name: settings[name] for name in PERSONALIZE_PARAMETERS}}
+
+    def access_parameters(self) -> dict[str, Document]:
+        """Return what the step ``access`` takes: throttle and quota."""
+        return {name: self.access["Parameters"][name] for name in ACCESS_PARAMETERS}
+
+    def event_source_settings(self) -> Document:
+        """Return the properties of the event source in the one stack."""
+        [source] = self.one_stack["Resources"][merge.EVENT_CONSUMER]["Properties"]["Events"].values()
+        return cast(Document, source["Properties"])
