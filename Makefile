@@ -46,7 +46,7 @@ lint: $(INSTALLED) ## Format, lint, types, links of the documents, and cfn-lint 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.support.links
-	$(BIN)/python ops/deploy.py package --stage prod
+	$(BIN)/python -m ops package --stage prod
 	$(BIN)/cfn-lint build/prod/sam.yaml resources/pipeline.yaml resources/access.yaml
 
 check: lint test ## Everything that CI runs
@@ -56,28 +56,28 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
 
 package: $(INSTALLED) ## Write build/STAGE/sam.yaml and deployment.zip (STAGE=dev)
-	$(BIN)/python ops/deploy.py package --stage $(STAGE)
+	$(BIN)/python -m ops package --stage $(STAGE)
 
 deploy: $(INSTALLED) ## Deploy step by step, with 'chalice deploy' in the middle (STAGE=dev)
-	@$(BIN)/python ops/deploy.py deploy --stage $(STAGE) $(ARGS)
+	@$(BIN)/python -m ops deploy --stage $(STAGE) $(ARGS)
 
 deploy-stack: $(INSTALLED) ## Deploy everything as one CloudFormation stack (STAGE=dev)
-	$(BIN)/python ops/deploy.py stack --stage $(STAGE) $(ARGS)
+	$(BIN)/python -m ops deploy-stack --stage $(STAGE) $(ARGS)
 
-doctor: $(INSTALLED) ## Examine what is deployed and say what to mend (STAGE=dev)
-	@$(BIN)/python ops/doctor.py --stage $(STAGE) $(ARGS)
+doctor: $(INSTALLED) ## Examine what is deployed and say what to do (STAGE=dev, or local)
+	@$(BIN)/python -m ops doctor --stage $(STAGE) $(ARGS)
 
 destroy: $(INSTALLED) ## Remove what is deployed; events are kept (STAGE=dev, ARGS=--delete-events)
-	@$(BIN)/python ops/deploy.py destroy --stage $(STAGE) $(ARGS)
+	@$(BIN)/python -m ops destroy --stage $(STAGE) $(ARGS)
 
 security: $(INSTALLED) ## Hold the template of STAGE=prod against checkov's rules
-	$(BIN)/python ops/deploy.py package --stage prod
+	$(BIN)/python -m ops package --stage prod
 	@test -x build/checkov/bin/checkov || $(BIN)/python -m venv build/checkov
 	@build/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV)
 	build/checkov/bin/checkov --config-file resources/checkov.yaml --file build/prod/sam.yaml
 
-redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev, ARGS=--dry-run)
-	@$(BIN)/python ops/redrive.py --stage $(STAGE) $(ARGS)
+redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev or local, ARGS=--dry-run)
+	@$(BIN)/python -m ops redrive --stage $(STAGE) $(ARGS)
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m simulation.chaos $(ARGS)
@@ -89,7 +89,7 @@ profile: $(INSTALLED) ## Where a request and a delivery spend their time
 	@$(BIN)/python -m bench.profile
 
 capacity: $(INSTALLED) ## Shards, calls and price on paper (EVENTS_PER_SECOND=5000, ARGS=--help for the rest)
-	@$(BIN)/python -m ops.capacity.capacity \
+	@$(BIN)/python -m ops capacity \
 		$(if $(EVENTS_PER_SECOND),--events-per-second "$(EVENTS_PER_SECOND)") \
 		$(if $(RECOMMENDATIONS_PER_SECOND),--recommendations-per-second "$(RECOMMENDATIONS_PER_SECOND)") \
 		$(if $(SECONDS_BETWEEN_EVENTS),--seconds-between-events "$(SECONDS_BETWEEN_EVENTS)") \

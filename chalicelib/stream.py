@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chalicelib.batching import batches
@@ -15,10 +16,10 @@ from chalicelib.errors import (
 )
 
 if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
 
     from chalicelib.records import Record
-    from chalicelib.services import Services
 
 MAX_RECORDS_PER_CALL = 500
 MAX_BYTES_PER_CALL = 5 * 1024 * 1024
@@ -35,51 +36,61 @@ _Outcomes = Mapping[int, PersonalizeApiError | None]
 """By place in the request: None, or why the stream does not hold the record."""
 
 
-def put(
-    records: Sequence[Record], services: Services, *, seconds_left: Callable[[], float]
-) -> list[PersonalizeApiError | None]:
-    """Put records into the stream. Returns for each None, or why the stream does not hold it.
+@dataclass(frozen=True)
+class EventStream:
+    """The stream that records are put into.
 
-    PutRecords fails partially with HTTP 200 (API_PutRecords). Only the entries that failed are put again,
-    with jittered pauses, while MAX_RETRY_SECONDS and the request's time last.
+    ``kinesis`` makes the client when it is needed: a request without a valid event needs none. ``sleep``
+    takes seconds, ``chance`` returns a number from 0 to below 1.
     """
-    contents = [(record.data, record.session_id) for record in records]
-    sizes = [len(data) + len(key.encode()) for data, key in contents]
-    entries: list[PutRecordsRequestEntryTypeDef] = [
-        {"Data": data, "PartitionKey": key} for data, key in contents
-    ]
-    outcomes: dict[int, PersonalizeApiError | None] = {}
-    give_up_at = seconds_left() - MAX_RETRY_SECONDS
-    pending = list(range(len(entries)))
-    pause = FIRST_PAUSE_SECONDS
-    while True:
-        for batch in batches(
-            pending,
-            max_items=MAX_RECORDS_PER_CALL,
-            size_bytes=sizes.__getitem__,
-            max_bytes=MAX_BYTES_PER_CALL,
-        ):
-            outcomes |= _put_batch({index: entries[index] for index in batch}, services)
-        pending = [index for index in pending if outcomes[index] is _TOO_FAST]
-        # Half the pause is drawn, so that callers throttled together do not return together.
-        pause_now = pause * (0.5 + services.chance() / 2)
-        if not pending or seconds_left() - pause_now < max(give_up_at, 1.0):
-            return [outcomes[index] for index in range(len(entries))]
-        services.sleep(pause_now)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
+    name: str
+    kinesis: Callable[[], KinesisClient]
+    sleep: Callable[[float], None]
+    chance: Callable[[], float]
 
-def _put_batch(entries: Mapping[int, PutRecordsRequestEntryTypeDef], services: Services) -> _Outcomes:
-    """Make one PutRecords. An entry whose outcome is ``_TOO_FAST`` is worth another try."""
-    try:
-        response = services.clients.kinesis.put_records(
-            StreamName=services.config.event_stream_name, Records=[*entries.values()]
-        )
-    except AwsError as error:
-        # botocore has retried already. What it gave up on stays failed.
-        failure = from_botocore(error, "The event stream")
-        if isinstance(failure, ThrottledError):
-            failure = UnavailableError(str(_TOO_FAST))
-        return dict.fromkeys(entries, failure)
-    results = zip(entries, response["Records"], strict=True)
-    return {index: _TOO_FAST if "ErrorCode" in result else None for index, result in results}
+    def put(
+        self, records: Sequence[Record], *, seconds_left: Callable[[], float]
+    ) -> list[PersonalizeApiError | None]:
+        """Put records into the stream. Returns for each None, or why the stream does not hold it.
+
+        PutRecords fails partially with HTTP 200 (API_PutRecords). Only the entries that failed are put again,
+        with jittered pauses, while MAX_RETRY_SECONDS and the request's time last.
+        """
+        contents = [(record.data, record.session_id) for record in records]
+        sizes = [len(data) + len(key.encode()) for data, key in contents]
+        entries: list[PutRecordsRequestEntryTypeDef] = [
+            {"Data": data, "PartitionKey": key} for data, key in contents
+        ]
+        outcomes: dict[int, PersonalizeApiError | None] = {}
+        give_up_at = seconds_left() - MAX_RETRY_SECONDS
+        pending = list(range(len(entries)))
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            for batch in batches(
+                pending,
+                max_items=MAX_RECORDS_PER_CALL,
+                size_bytes=sizes.__getitem__,
+                max_bytes=MAX_BYTES_PER_CALL,
+            ):
+                outcomes |= self._put_batch({index: entries[index] for index in batch})
+            pending = [index for index in pending if outcomes[index] is _TOO_FAST]
+            # Half the pause is drawn, so that callers throttled together do not return together.
+            pause_now = pause * (0.5 + self.chance() / 2)
+            if not pending or seconds_left() - pause_now < max(give_up_at, 1.0):
+                return [outcomes[index] for index in range(len(entries))]
+            self.sleep(pause_now)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _put_batch(self, entries: Mapping[int, PutRecordsRequestEntryTypeDef]) -> _Outcomes:
+        """Make one PutRecords. An entry whose outcome is ``_TOO_FAST`` is worth another try."""
+        try:
+            response = self.kinesis().put_records(StreamName=self.name, Records=[*entries.values()])
+        except AwsError as error:
+            # botocore has retried already. What it gave up on stays failed.
+            failure = from_botocore(error, "The event stream")
+            if isinstance(failure, ThrottledError):
+                failure = UnavailableError(str(_TOO_FAST))
+            return dict.fromkeys(entries, failure)
+        results = zip(entries, response["Records"], strict=True)
+        return {index: _TOO_FAST if "ErrorCode" in result else None for index, result in results}

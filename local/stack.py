@@ -22,7 +22,9 @@ from local.emulator import EmulatorError, running_emulator
 from local.gateway import patch_api
 from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
-from ops.deploy import DeployError, Package, deploy_stack, package
+from ops.cloudformation.stacks import deploy_stack
+from ops.errors import OpsError
+from ops.packaging.bundle import Package, package
 
 STACK_NAME = "personalize-api-local"
 STAGE = "dev"
@@ -34,7 +36,7 @@ class StackError(Exception):
     """The stack cannot be started. The message says what to do."""
 
 
-START_ERRORS = (StackError, state.StateError, EngineProcessError, EmulatorError, DeployError)
+START_ERRORS = (StackError, state.StateError, EngineProcessError, EmulatorError, OpsError)
 """What ``running_stack()`` raises when it cannot start. The message of each is for a person."""
 
 

@@ -1,4 +1,4 @@
-"""Runs the chalice command: its output as lines, its failure as a sentence, an interruption without harm."""
+"""Runs the chalice command: reports its output, and turns a failure into one sentence."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ops.errors import StackError
+from ops.packaging.commands import CHALICE_PROGRAM
 
-PROGRAM = "from chalice.cli import main; raise SystemExit(main())"
 _TRACEBACK = "Traceback (most recent call last):"
 _ERROR = re.compile(r"[\w.]*(?:Error|Exception|Failure): ?(.*)")
 
@@ -22,13 +22,13 @@ def run_chalice(
     environment: Mapping[str, str],
     report: Callable[[str], None],
 ) -> None:
-    """Run it to its end. StackError with its own reason when it fails.
+    """Run ``chalice`` with ``arguments`` to its end. Raises StackError with Chalice's reason.
 
-    Chalice writes down what it made when it is done, and forgets it when it is stopped before. So the first
-    Ctrl-C waits for its end and is raised then; another one stops it.
+    Chalice writes the ids of what it made when it ends, and loses them when it is stopped before. Therefore
+    the first Ctrl-C waits for the end and is raised then; another one stops Chalice.
     """
-    command = [sys.executable, "-u", "-c", PROGRAM, "--project-dir", str(project_dir), *arguments]
-    said: list[str] = []
+    command = [sys.executable, "-u", "-c", CHALICE_PROGRAM, "--project-dir", str(project_dir), *arguments]
+    lines: list[str] = []
     interrupted = False
     with subprocess.Popen(  # noqa: S603 - the command is made above
         command,
@@ -41,7 +41,7 @@ def run_chalice(
     ) as process:
         while True:
             try:
-                _relay(process, said, report)
+                _relay(process, lines, report)
                 process.wait()
                 break
             except KeyboardInterrupt:
@@ -53,26 +53,28 @@ def run_chalice(
                     )
                     raise
                 interrupted = True
-                report("Waiting for Chalice, which notes what it made at its end. Ctrl-C again to stop it.")
+                report(
+                    "Waiting for Chalice, which writes down what it made at its end. Ctrl-C again to stop it."
+                )
     if interrupted:
         raise KeyboardInterrupt
     if process.returncode != 0:
-        raise StackError(f"chalice {arguments[0]} failed: {reason_in(said) or 'it gave no reason'}")
+        raise StackError(f"chalice {arguments[0]} failed: {reason_in(lines) or 'it gave no reason'}")
 
 
-def _relay(process: subprocess.Popen[str], said: list[str], report: Callable[[str], None]) -> None:
-    """Report line by line, up to a traceback, which is kept for reason_in()."""
-    assert process.stdout is not None  # noqa: S101 - asked for above
+def _relay(process: subprocess.Popen[str], lines: list[str], report: Callable[[str], None]) -> None:
+    """Collect the output in ``lines`` and report it, up to a traceback, which is only for reason_in()."""
+    assert process.stdout is not None  # noqa: S101 - stdout is a pipe
     for line in process.stdout:
-        said.append(line.rstrip())
-        if line.strip() and _TRACEBACK not in said:
+        lines.append(line.rstrip())
+        if line.strip() and _TRACEBACK not in lines:
             report(f"  {line.rstrip()}")
 
 
-def reason_in(said: Sequence[str]) -> str:
-    """What the last error of Chalice's output says, on one line. Pure."""
-    for index in range(len(said) - 1, -1, -1):
-        found = _ERROR.match(said[index])
+def reason_in(lines: Sequence[str]) -> str:
+    """Return the message of the last error in Chalice's output, on one line. Pure."""
+    for index in range(len(lines) - 1, -1, -1):
+        found = _ERROR.match(lines[index])
         if found:
-            return " ".join(" ".join([found[1], *said[index + 1 :]]).split())
-    return " ".join(said[-1:]).strip()
+            return " ".join(" ".join([found[1], *lines[index + 1 :]]).split())
+    return " ".join(lines[-1:]).strip()

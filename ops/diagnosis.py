@@ -1,4 +1,4 @@
-"""What a healthy deployment looks like, and what to do about one that is not. Pure: doctor.py asks AWS."""
+"""What a healthy deployment looks like, and what to do about another. Pure: doctor.py makes the calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.stage import PLACEHOLDER
 
 
 class State(Enum):
-    """How a check ended; the value is what the line begins with."""
+    """How a check ended. The value is the beginning of the line."""
 
     GOOD = "ok"
     BAD = "!!"
@@ -21,7 +21,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. ``remedy`` is empty for what is well."""
+    """One line of the report. ``remedy`` says what to do; it is empty when nothing has to be done."""
 
     state: State
     what: str
@@ -32,15 +32,17 @@ class Finding:
 
 
 def good(what: str) -> Finding:
+    """Return the finding of a check that is well."""
     return Finding(State.GOOD, what)
 
 
 def bad(what: str, remedy: str) -> Finding:
+    """Return the finding of a check that is not well."""
     return Finding(State.BAD, what, remedy)
 
 
-def campaign_place(arn: str, region: str) -> Finding | None:
-    """What is wrong with the ARN itself; None when Personalize can be asked about it."""
+def campaign_arn(arn: str, region: str) -> Finding | None:
+    """Return what is wrong with the ARN itself; None when Personalize can be asked about it."""
     if not arn or arn.endswith(PLACEHOLDER):
         return bad("No campaign is set.", "Deploy with --parameter CampaignArn=...")
     found = arn.split(":")[3] if arn.count(":") >= 5 else ""
@@ -54,7 +56,10 @@ def campaign_place(arn: str, region: str) -> Finding | None:
 
 
 def campaign_status(kind: str, described: Mapping[str, Any]) -> Finding:
-    """``kind`` is "campaign" or "recommender"; ``described`` what Personalize says of it."""
+    """Return whether a campaign or recommender is ACTIVE.
+
+    ``kind`` is "campaign" or "recommender"; ``described`` is what Personalize returns for it.
+    """
     name, status = described["name"], described["status"]
     if status == "ACTIVE":
         return good(f"The {kind} {name} is ACTIVE in the functions' region.")
@@ -71,7 +76,7 @@ def campaign_status(kind: str, described: Mapping[str, Any]) -> Finding:
 def tracker_status(
     tracking_id: str, trackers: Sequence[Mapping[str, Any]], dataset_group: str | None
 ) -> Finding:
-    """Whether one of the region's trackers has the id, and learns for the campaign's dataset group."""
+    """Return whether a tracker of the region has the id and belongs to the campaign's dataset group."""
     if not tracking_id or tracking_id == PLACEHOLDER:
         return bad("No event tracker is set.", "Deploy with --parameter EventTrackerId=...")
     found = [tracker for tracker in trackers if tracker["trackingId"] == tracking_id]
@@ -95,7 +100,7 @@ def tracker_status(
 def event_source(
     mappings: Sequence[Mapping[str, Any]], expected: Mapping[str, Any], variables: Mapping[str, str]
 ) -> Finding:
-    """Whether the one event source is enabled with the settings it should have, and the function agrees."""
+    """Return whether the one event source is enabled and has its settings, and the function's match them."""
     if len(mappings) != 1:
         return bad(
             f"The function that delivers events has {len(mappings)} event sources instead of 1.",
@@ -133,16 +138,17 @@ def event_source(
 
 
 def quarantine(messages: int) -> Finding:
+    """Return whether the quarantine is empty."""
     if messages:
         return bad(
             f"The quarantine holds {messages} messages.",
-            "See why with 'make redrive ARGS=--dry-run', mend it, then redrive.",
+            "See why with 'make redrive ARGS=--dry-run', remove the cause, then redrive.",
         )
     return good("The quarantine is empty.")
 
 
 def subscriptions(found: Sequence[Mapping[str, Any]]) -> Finding:
-    """``found`` as SNS lists those of the alarms' topic."""
+    """Return whether somebody gets the alarms. ``found`` are the subscriptions as SNS lists them."""
     if not found:
         return bad("Nobody is told of alarms.", "Deploy with --parameter NotificationEmail=...")
     pending = [s["Endpoint"] for s in found if s["SubscriptionArn"] == "PendingConfirmation"]
@@ -156,14 +162,16 @@ def subscriptions(found: Sequence[Mapping[str, Any]]) -> Finding:
 
 
 def api_key(enabled: bool, plans: Sequence[Mapping[str, Any]], api_id: str, api_stage: str) -> Finding:
-    """``plans`` are the usage plans that the key is in."""
+    """Return whether the key opens the API. ``plans`` are the usage plans that have the key."""
     if not enabled:
-        return bad("The API key is disabled.", "Enable it in the console; every call with it is refused.")
+        return bad(
+            "The API key is disabled.", "Enable it in the console. Until then every call with it is refused."
+        )
     for plan in plans:
         for stage in plan.get("apiStages", []):
             if (stage["apiId"], stage["stage"]) == (api_id, api_stage):
                 return good("The API key is in a usage plan of the API.")
     return bad(
-        "The API key is in no usage plan of the API: every call with it is answered 403.",
+        "The API key is in no usage plan of the API: every call with it gets a 403.",
         "Deploy again; with 'chalice deploy', the step 'access' makes the plan.",
     )

@@ -1,98 +1,61 @@
-"""Examines a deployment with calls that only read, and says of each thing whether it is well, or what to do.
-
-    python ops/doctor.py --stage dev
-
-Exit status 0: all is well; 1: something is not, or could not be found out; 130: interrupted.
-"""
+"""The command that examines a deployment: of each thing whether it is well, or what to do. Reads only."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
-
-if __name__ == "__main__":
-    # Run as a program, Python looks for modules in resources/; the package is one folder up.
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import boto3
 
 from ops import diagnosis
-from ops import stepwise as flow
-from ops.cloudformation.stacks import describe_stack
-from ops.command_lines import make_line
+from ops.access import CONFIGURED
 from ops.diagnosis import Finding, State
-from ops.errors import AwsError, DeployError, StackError, in_sentences
+from ops.errors import AwsError, readable_aws_errors
+from ops.locate import Deployment, Flow, locate_whole
 from ops.packaging.bundle import ROOT
+from ops.packaging.templates import Templates
+from ops.sessions import open_session
 from ops.stage import Stage
+from ops.terminal import print_line
 
-INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Place:
-    """What is examined: ids of a deployment, however it was made, and what its event source should have."""
-
-    region: str
-    delivery_function: str
-    api_id: str
-    api_stage: str
-    outputs: Mapping[str, str]
-    settings: Mapping[str, Any]
+_OF_ONE_STACK = (*CONFIGURED, "BisectBatchOnFunctionError", "ParallelizationFactor")
 
 
-def find(stage: Stage, one_stack: str, session: boto3.Session) -> Place:
-    """The deployment of a stage. StackError when there is none, or half of one."""
-    stage.variables()  # a stage that config.json does not have is a misspelling
-    intended = flow.event_source_settings(stage.project_dir)
-    stack = describe_stack(one_stack, session)
-    whole = flow.outputs_of(stack)
-    if whole:
-        # https://ID.execute-api.REGION.amazonaws.com/STAGE/recommendations
-        api_stage = whole["RecommendationsUrl"].rsplit("/", 2)[1]
-        names = (*flow.TUNED, "BisectBatchOnFunctionError", "ParallelizationFactor")
-        settings = {name: intended[name] for name in names}
-        parameters = {p["ParameterKey"]: p["ParameterValue"] for p in stack.get("Parameters", [])}
-        reports = parameters.get("ReportBatchItemFailures") == "true"
-        settings["FunctionResponseTypes"] = ["ReportBatchItemFailures"] if reports else []
-        return Place(
-            session.region_name,
-            whole["DeliverEventsName"],
-            whole["RecommendationsUrl"].split("//")[1].split(".")[0],
-            api_stage,
-            whole,
-            settings,
-        )
-    pipeline = flow.outputs_of(describe_stack(flow.pipeline_name(stage.name), session))
-    access = flow.outputs_of(describe_stack(flow.access_name(stage.name), session))
-    if not pipeline or not access:
-        raise StackError(
-            f"The stage {stage.name} is not deployed in {session.region_name}, or not whole. Deploy it with "
-            f"{make_line('deploy', STAGE=stage.name)} or {make_line('deploy-stack', STAGE=stage.name)}."
-        )
-    made = stage.deployed()
-    settings = {name: intended[name] for name in flow.TUNED}
-    return Place(
-        session.region_name,
-        made.delivery_function,
-        made.api_id,
-        made.api_stage,
-        {**pipeline, **access},
-        settings,
-    )
+def run_doctor(stage_name: str, *, stack_name: str | None, profile: str | None, region: str | None) -> bool:
+    """Print a line per check, and return whether all is well. A check that fails is not well."""
+    stage = Stage(ROOT, stage_name)
+    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
+    deployment = locate_whole(stage, session, stack_name)
+    settings = expected_settings(deployment, Templates.read(ROOT).event_source_settings())
+    is_well = True
+    for finding in examine(deployment, settings, session):
+        print_line(str(finding))
+        is_well = is_well and finding.state is State.GOOD
+    return is_well
 
 
-def examine(place: Place, session: boto3.Session) -> Iterator[Finding]:
-    """One finding after the other; a check that fails is a finding too."""
+def expected_settings(deployment: Deployment, of_one_stack: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that the deployment's event source should have. Pure.
+
+    ``of_one_stack`` are those of one-stack.yaml.
+    """
+    if deployment.flow is Flow.STEPWISE:
+        return {name: of_one_stack[name] for name in CONFIGURED}
+    reports = deployment.parameters.get("ReportBatchItemFailures") == "true"
+    return {
+        **{name: of_one_stack[name] for name in _OF_ONE_STACK},
+        "FunctionResponseTypes": ["ReportBatchItemFailures"] if reports else [],
+    }
+
+
+def examine(deployment: Deployment, settings: Mapping[str, Any], session: boto3.Session) -> Iterator[Finding]:
+    """Yield one finding after the other. A check that cannot be made is a finding too."""
     make: Any = session.client
     variables: dict[str, str] = {}
 
     def functions() -> Iterator[Finding]:
-        variables.update(_variables(make("lambda"), place.delivery_function))
-        yield from check_event_source(make("lambda"), place, variables)
+        variables.update(_variables(make("lambda"), deployment.delivery_function))
+        yield from check_event_source(make("lambda"), deployment, settings, variables)
 
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "The event source": functions,
@@ -100,17 +63,17 @@ def examine(place: Place, session: boto3.Session) -> Iterator[Finding]:
             make("personalize"),
             variables.get("CAMPAIGN_ARN", ""),
             variables.get("TRACKING_ID", ""),
-            place.region,
+            deployment.region,
         ),
-        "The quarantine": lambda: check_quarantine(make("sqs"), place.outputs["QuarantineQueueUrl"]),
+        "The quarantine": lambda: check_quarantine(make("sqs"), deployment.output("QuarantineQueueUrl")),
         "The subscription to alarms": lambda: check_subscriptions(
-            make("sns"), place.outputs["AlarmTopicArn"]
+            make("sns"), deployment.output("AlarmTopicArn")
         ),
-        "The API key": lambda: check_key(make("apigateway"), place),
+        "The API key": lambda: check_key(make("apigateway"), deployment),
     }
     for name, check in checks.items():
         try:
-            with in_sentences():
+            with readable_aws_errors():
                 yield from check()
         except AwsError as error:
             sentence = " ".join(str(error).split())
@@ -120,10 +83,10 @@ def examine(place: Place, session: boto3.Session) -> Iterator[Finding]:
 def check_personalize(
     personalize: Any, campaign_arn: str, tracking_id: str, region: str
 ) -> Iterator[Finding]:
-    """Campaign or recommender, and event tracker."""
-    misplaced = diagnosis.campaign_place(campaign_arn, region)
-    if misplaced:
-        yield misplaced
+    """Check the campaign or recommender, and the event tracker."""
+    wrong_arn = diagnosis.campaign_arn(campaign_arn, region)
+    if wrong_arn:
+        yield wrong_arn
         return
     dataset_group = None
     kind = "recommender" if ":recommender/" in campaign_arn else "campaign"
@@ -147,23 +110,23 @@ def _campaign(personalize: Any, kind: str, arn: str) -> Mapping[str, Any]:
 
 
 def _dataset_group(personalize: Any, described: Mapping[str, Any]) -> str | None:
-    """A recommender names its group; a campaign only the version of the solution that has one."""
+    """Return the dataset group: a recommender names it, a campaign through its solution version."""
     if "datasetGroupArn" in described:
         return cast(str, described["datasetGroupArn"])
     version = described.get("solutionVersionArn")
     # Personalize writes a placeholder for a campaign that follows the latest version.
     if not version or version.endswith("/$LATEST"):
         return None
-    answer = personalize.describe_solution_version(solutionVersionArn=version)
-    return cast(str | None, answer["solutionVersion"].get("datasetGroupArn"))
+    response = personalize.describe_solution_version(solutionVersionArn=version)
+    return cast(str | None, response["solutionVersion"].get("datasetGroupArn"))
 
 
 def _trackers(personalize: Any) -> Iterator[Mapping[str, Any]]:
-    """The list has no tracking ids; each has to be asked for by itself."""
+    """Yield the trackers one by one: their list has no tracking ids."""
     for page in personalize.get_paginator("list_event_trackers").paginate():
         for tracker in page["eventTrackers"]:
-            answer = personalize.describe_event_tracker(eventTrackerArn=tracker["eventTrackerArn"])
-            yield answer["eventTracker"]
+            response = personalize.describe_event_tracker(eventTrackerArn=tracker["eventTrackerArn"])
+            yield response["eventTracker"]
 
 
 def _variables(functions: Any, name: str) -> dict[str, str]:
@@ -171,60 +134,32 @@ def _variables(functions: Any, name: str) -> dict[str, str]:
     return cast("dict[str, str]", configuration.get("Environment", {}).get("Variables", {}))
 
 
-def check_event_source(functions: Any, place: Place, variables: Mapping[str, str]) -> Iterator[Finding]:
-    found = functions.list_event_source_mappings(FunctionName=place.delivery_function)["EventSourceMappings"]
-    yield diagnosis.event_source(found, place.settings, variables)
+def check_event_source(
+    functions: Any, deployment: Deployment, settings: Mapping[str, Any], variables: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Check the event source of the function that delivers events."""
+    response = functions.list_event_source_mappings(FunctionName=deployment.delivery_function)
+    yield diagnosis.event_source(response["EventSourceMappings"], settings, variables)
 
 
 def check_quarantine(sqs: Any, queue_url: str) -> Iterator[Finding]:
+    """Check that the quarantine is empty."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
     yield diagnosis.quarantine(sum(int(counts[name]) for name in names))
 
 
 def check_subscriptions(sns: Any, topic: str) -> Iterator[Finding]:
+    """Check that somebody gets the alarms."""
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     yield diagnosis.subscriptions([found for page in pages for found in page["Subscriptions"]])
 
 
-def check_key(gateway: Any, place: Place) -> Iterator[Finding]:
-    key = place.outputs["ApiKeyId"]
+def check_key(gateway: Any, deployment: Deployment) -> Iterator[Finding]:
+    """Check that the API key opens the API."""
+    key = deployment.output("ApiKeyId")
     enabled = gateway.get_api_key(apiKey=key, includeValue=False)["enabled"]
     plans = [
         p for page in gateway.get_paginator("get_usage_plans").paginate(keyId=key) for p in page["items"]
     ]
-    yield diagnosis.api_key(enabled, plans, place.api_id, place.api_stage)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    well = True
-    try:
-        with in_sentences():
-            session = boto3.Session(profile_name=options.profile, region_name=options.region)
-        place = find(
-            Stage(ROOT, options.stage), options.stack_name or flow.stack_name(options.stage), session
-        )
-        for finding in examine(place, session):
-            print(finding, flush=True)
-            well = well and finding.state is State.GOOD
-    except DeployError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. Nothing was changed.", file=sys.stderr)
-        return INTERRUPTED
-    return 0 if well else 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Examine a deployment of personalize-api; change nothing.")
-    parser.add_argument("--stage", default="dev", help="stage of .chalice/config.json (default: dev)")
-    parser.add_argument("--stack-name", help="of the one stack; default: personalize-api-STAGE")
-    parser.add_argument("--profile", help="profile of the AWS configuration")
-    parser.add_argument("--region", help="AWS region (default: that of the environment or the profile)")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    yield diagnosis.api_key(enabled, plans, deployment.api_id, deployment.api_stage)

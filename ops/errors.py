@@ -1,9 +1,15 @@
-"""What can go wrong between a work tree and a running stack, each as a sentence that says what to do.
+"""Why a command did not do what was asked. Each error is a sentence that says what to do.
 
-DeployError
-├── PackagingError   the application or its templates
-├── StackError       CloudFormation refused or rolled back
-└── AwsError         credentials, region, network, permissions
+OpsError                  root; every command ends with exit status 1 and the sentence on stderr
+├── DeclinedError         the person said no to the plan, or could not be asked
+├── InputError            a parameter, an option or a file that was given cannot be used
+├── PackagingError        the application or its templates cannot be packaged
+├── NotDeployedError      the stage is not deployed, or not whole, or deployed in the other way
+├── StackError            CloudFormation refused the change or rolled it back, or Chalice failed
+└── AwsError              no access to AWS: credentials, region, network, permissions
+
+What click does not understand of a command line (an unknown option) is click's own UsageError, with exit
+status 2.
 """
 
 from __future__ import annotations
@@ -24,20 +30,32 @@ from botocore.exceptions import (
 )
 
 
-class DeployError(Exception):
-    """A deployment did not happen. Its text is for the person at the terminal."""
+class OpsError(Exception):
+    """A command did not do what was asked. The text is for the person at the terminal."""
 
 
-class PackagingError(DeployError):
+class DeclinedError(OpsError):
+    """The person at the terminal did not agree, or nobody could be asked. Nothing was changed."""
+
+
+class InputError(OpsError):
+    """What was given to the command cannot be used."""
+
+
+class PackagingError(OpsError):
     """The template or the zip could not be made."""
 
 
-class StackError(DeployError):
-    """CloudFormation would not, or could not, make the change."""
+class NotDeployedError(OpsError):
+    """What the command needs of the stage is not deployed, or the stage is deployed in the other way."""
 
 
-class AwsError(DeployError):
-    """AWS could not be asked."""
+class StackError(OpsError):
+    """CloudFormation refused the change or rolled it back, or Chalice failed."""
+
+
+class AwsError(OpsError):
+    """AWS could not be asked, or did not allow the call."""
 
 
 _SIGN_IN = {
@@ -52,7 +70,7 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "40
 
 
 @contextmanager
-def in_sentences() -> Iterator[None]:
+def readable_aws_errors() -> Iterator[None]:
     """Turn every botocore error of the block into an AwsError."""
     try:
         yield

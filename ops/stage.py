@@ -1,11 +1,9 @@
-"""What .chalice/ holds for one stage: its settings, the answers of its owner, and what Chalice made of it.
+"""What ``.chalice/`` holds for one stage. This module reads and writes files and does not talk to AWS.
 
-Files only; nothing here talks to AWS.
-
-    config.json           settings of every stage; under version control, changed in place, never reformatted
-    answers/STAGE.json    what was answered when the stage was first deployed; ignored by git, because it
-                          names an account and a person
-    deployed/STAGE.json   Chalice's own record of the ids of what it made; ignored by git
+config.json           settings of every stage; under version control, changed in place, never reformatted
+answers/STAGE.json    what a person typed when the stage was first deployed; ignored by git, because it
+                      names an account and a person
+deployed/STAGE.json   Chalice's own record of the ids of what it made; ignored by git
 """
 
 from __future__ import annotations
@@ -19,15 +17,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from ops.command_lines import make_line, shell_line
-from ops.errors import PackagingError, StackError
+from ops.errors import NotDeployedError, PackagingError
 
 PLACEHOLDER = "set-me"
 _INDENT = 2
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """Ids of what 'chalice deploy' made."""
+class ChaliceRecord:
+    """Ids of what ``chalice deploy`` made. ``event_source`` is the UUID of the event source mapping."""
 
     api_id: str
     api_function: str
@@ -45,10 +43,14 @@ class Stage:
     name: str
 
     def app_name(self) -> str:
+        """Return the name that Chalice's resources begin with."""
         return str(self._config()["app_name"])
 
     def variables(self) -> dict[str, str]:
-        """The environment of the stage's functions, as Chalice joins it. PackagingError for no such stage."""
+        """Return the environment of the functions, joined as Chalice does it.
+
+        Raises PackagingError for a stage that config.json does not have.
+        """
         config = self._config()
         return {
             **config.get("environment_variables", {}),
@@ -56,16 +58,17 @@ class Stage:
         }
 
     def log_retention_in_days(self) -> int:
+        """Return how many days the functions' logs are kept."""
         config = self._config()
         return int(config["stages"][self.name].get("log_retention_in_days", config["log_retention_in_days"]))
 
-    def settled(self, name: str) -> bool:
-        """Whether a variable has a value of its owner's, and not the placeholder it came with."""
+    def has_value(self, name: str) -> bool:
+        """Return whether a variable is set, and not to the placeholder of a fresh clone."""
         value = self.variables().get(name, "")
         return bool(value) and not value.endswith(PLACEHOLDER)
 
     def record(self, variables: Mapping[str, str]) -> list[str]:
-        """Write variables into the stage of config.json; the names of those that changed.
+        """Write variables into the stage of config.json, and return the names of those that changed.
 
         The file keeps its order and its form, so that a diff shows these values and nothing else.
         """
@@ -78,29 +81,30 @@ class Stage:
         return changed
 
     def answers(self) -> dict[str, str]:
+        """Return what a person typed for the parameters of this stage before, by parameter."""
         path = self._path("answers")
         if not path.is_file():
             return {}
-        _close(path)  # an earlier version may have left it open
+        _make_private(path)  # an earlier version left it open to others
         return {str(name): str(value) for name, value in _read(path).items()}
 
     def remember(self, answers: Mapping[str, str]) -> None:
-        """Add answers to those remembered."""
+        """Add answers to those that are kept."""
         known = self.answers()
         if answers and {**known, **answers} != known:
             path = self._path("answers")
             _write(path, {**known, **answers}, mode=0o600)
-            _close(path)
+            _make_private(path)
 
-    def has_deployed(self) -> bool:
-        """Whether Chalice has a record of the stage. After 'chalice delete' it is there, and empty."""
+    def has_chalice_record(self) -> bool:
+        """Return whether Chalice has deployed the stage. ``chalice delete`` leaves an empty record."""
         path = self._path("deployed")
         return path.is_file() and bool(_read(path).get("resources"))
 
-    def deployed(self) -> Deployed:
-        """StackError when Chalice has not deployed the stage from here, or not whole."""
-        if not self.has_deployed():
-            raise StackError(
+    def chalice_record(self) -> ChaliceRecord:
+        """Return the ids of what Chalice made. Raises NotDeployedError when it made nothing, or a part."""
+        if not self.has_chalice_record():
+            raise NotDeployedError(
                 f"There is no .chalice/deployed/{self.name}.json: nothing says what Chalice made. Run "
                 f"'{shell_line('chalice', 'deploy', '--stage', self.name)}' first, or "
                 f"'{make_line('deploy', STAGE=self.name)}'."
@@ -116,13 +120,13 @@ class Stage:
             source = next(r["event_uuid"] for r in found if r["resource_type"] == "kinesis_event")
             groups = tuple(r["log_group_name"] for r in found if r["resource_type"] == "log_group")
         except (KeyError, StopIteration) as error:
-            raise StackError(
+            raise NotDeployedError(
                 f".chalice/deployed/{self.name}.json names no API, functions and event source. "
                 f"Run '{shell_line('chalice', 'deploy', '--stage', self.name)}' again."
             ) from error
         # https://ID.execute-api.REGION.amazonaws.com/STAGE/
         api_stage = api["rest_api_url"].rstrip("/").rsplit("/", 1)[-1]
-        return Deployed(api["rest_api_id"], handler, api_stage, delivery, source, groups)
+        return ChaliceRecord(api["rest_api_id"], handler, api_stage, delivery, source, groups)
 
     def _config(self) -> dict[str, Any]:
         try:
@@ -143,21 +147,23 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise PackagingError(f"{path.name} in {path.parent.name} is not JSON: {error}") from error
+        raise PackagingError(
+            f"{path.parent.name}/{path.name} cannot be read: it is not JSON ({error})."
+        ) from error
 
 
 def _write(path: Path, content: Mapping[str, Any], *, mode: int = 0o666) -> None:
-    """Replace the file in one step: an interruption leaves the old one or the new one, never a half."""
+    """Replace a file in one step: an interruption leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         file.write(json.dumps(content, indent=_INDENT, ensure_ascii=False) + "\n")
-    os.replace(draft, path)  # noqa: PTH105 - said as the system call it is
+    os.replace(draft, path)  # noqa: PTH105 - the system call that replaces in one step
 
 
-def _close(path: Path) -> None:
-    """Close a file and its folder to other users: what is in it names an account and a person."""
-    with suppress(PermissionError):  # somebody else's file: not ours to change
+def _make_private(path: Path) -> None:
+    """Close a file and its folder to other users: the content names an account and a person."""
+    with suppress(PermissionError):  # the file of another user stays as it is
         path.parent.chmod(0o700)
         path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""What a person needs when a deployment is done: where it is, the key, and what to type next. Pure."""
+"""What a person needs after a deployment: where it is, how to get the key, and what to type next. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ops.command_lines import make_line, shell_line
 
 
 def key_command(key_id: str, region: str) -> str:
+    """Return the command that prints the value of the API key."""
     options = ("--include-value", "--query", "value", "--output", "text", "--region", region)
     return shell_line("aws", "apigateway", "get-api-key", *options, "--api-key", key_id)
 
 
 def summary(outputs: Mapping[str, str], region: str, stage: str) -> str:
-    """The outputs, and a request that works when pasted. The key is never shown: terminals are logged."""
+    """Return the outputs, and a request to paste. The key is not in it, because terminals are logged."""
     listed = "\n".join(f"  {name:<20} {value}" for name, value in sorted(outputs.items()))
     key = key_command(outputs["ApiKeyId"], region)
     call = shell_line(
@@ -36,4 +37,4 @@ Try it:
 {call} \\
   -H "x-api-key: $({key})" {body}
 
-See whether all is well: {make_line("doctor", STAGE=stage)}"""
+Check the deployment: {make_line("doctor", STAGE=stage)}"""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from chalicelib import contract, records, stream
+from chalicelib import contract, records
 from chalicelib.api.responses import ApiResponse, failure, problem
 from chalicelib.errors import InvalidRequestError, PersonalizeApiError
 from chalicelib.records import Record
+from chalicelib.stream import EventStream
 
 if TYPE_CHECKING:
     from chalicelib.api import Request
@@ -53,7 +54,13 @@ def ingest(
     received_at = services.now()
     results = [_judge(event, received_at, services.new_id) for event in events]
     valid = [result.record for result in results if result.record is not None]
-    errors = iter(stream.put(valid, services, seconds_left=seconds_left))
+    stream = EventStream(
+        services.config.event_stream_name,
+        lambda: services.clients.kinesis,
+        services.sleep,
+        services.chance,
+    )
+    errors = iter(stream.put(valid, seconds_left=seconds_left))
     return [
         result if result.record is None else EventResult(result.record, next(errors)) for result in results
     ]

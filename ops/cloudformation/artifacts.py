@@ -11,33 +11,35 @@ from botocore.exceptions import ClientError
 
 
 @dataclass
-class Store:
-    """The bucket, and whose it has to be."""
+class ArtifactBucket:
+    """The bucket, and the account that has to own it."""
 
     s3: Any
     account: str
     bucket: str
 
     @classmethod
-    def open(cls, session: boto3.Session, endpoint_url: str | None) -> Store:
-        """The bucket, made now if there is none. It stays private: S3's own default, said once more."""
+    def open(cls, session: boto3.Session, endpoint_url: str | None) -> ArtifactBucket:
+        """Return the bucket, and create it when there is none. It is private."""
         s3: Any = session.client("s3", endpoint_url=endpoint_url)
         sts: Any = session.client("sts", endpoint_url=endpoint_url)
         region = s3.meta.region_name
         account = sts.get_caller_identity()["Account"]
-        store = cls(s3, account, f"personalize-api-deployments-{account}-{region}")
+        artifacts = cls(s3, account, f"personalize-api-deployments-{account}-{region}")
         try:
-            s3.head_bucket(Bucket=store.bucket, ExpectedBucketOwner=account)
+            s3.head_bucket(Bucket=artifacts.bucket, ExpectedBucketOwner=account)
         except ClientError as error:
             if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
                 raise
-            store._create(region)
-        return store
+            artifacts._create(region)
+        return artifacts
 
     def _create(self, region: str) -> None:
-        # us-east-1 is the one region that may not be named here.
-        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        self.s3.create_bucket(Bucket=self.bucket, **where)
+        # us-east-1 is the one region that CreateBucket does not take.
+        location = (
+            {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        )
+        self.s3.create_bucket(Bucket=self.bucket, **location)
         self.s3.put_public_access_block(
             Bucket=self.bucket,
             PublicAccessBlockConfiguration={
@@ -49,7 +51,10 @@ class Store:
         )
 
     def put(self, content: bytes, prefix: str, suffix: str) -> tuple[str, str]:
-        """Upload under the hash of the content, unless it is there. Old ones stay: a roll-back needs them."""
+        """Upload the content under its hash, unless it is there, and return bucket and key.
+
+        Older uploads stay: a roll-back needs them.
+        """
         key = f"{prefix}{hashlib.sha256(content).hexdigest()}{suffix}"
         owner = {"Bucket": self.bucket, "ExpectedBucketOwner": self.account}
         try:
@@ -61,4 +66,5 @@ class Store:
         return self.bucket, key
 
     def url(self, bucket: str, key: str) -> str:
+        """Return the URL of an upload, as CloudFormation takes it."""
         return f"{self.s3.meta.endpoint_url}/{bucket}/{key}"

@@ -1,17 +1,14 @@
-"""What CloudFormation is asked for, and what its answers mean. Pure: data in, data or a sentence out.
-
-stack.py makes the calls.
-"""
+"""What is sent to CloudFormation, and what its responses mean. Pure: stacks.py makes the calls."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from ops.command_lines import shell_line
-from ops.errors import StackError
+from ops.errors import InputError, StackError
 from ops.packaging.merge import Document
 
 ChangeSetType = Literal["CREATE", "UPDATE"]
@@ -36,15 +33,19 @@ _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,35}")
 
 
 def check_stack_name(name: str) -> None:
+    """Raise InputError for a name that CloudFormation, or the names made of it, do not take."""
     if not _STACK_NAME.fullmatch(name):
-        raise StackError(
+        raise InputError(
             f"{name!r} cannot be the name of the stack: it takes a letter, then up to 35 letters, digits and "
             "hyphens."
         )
 
 
 def operation_for(name: str, status: str | None) -> ChangeSetType:
-    """CREATE or UPDATE for a stack in ``status`` (None: there is none). StackError where neither can be."""
+    """Return CREATE or UPDATE for a stack in ``status`` (None: there is no stack).
+
+    Raises StackError for a stack that can be neither created nor updated.
+    """
     if status is None or status == "REVIEW_IN_PROGRESS":
         return "CREATE"
     if status in _UPDATABLE:
@@ -66,52 +67,24 @@ def _delete(stack_name: str) -> str:
 
 
 def with_code(template: Document, bucket: str, key: str) -> Document:
-    """The template with the uploaded zip in place of the local one."""
+    """Return the template with the uploaded zip in the place of the local one."""
     resources = {}
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         if properties.get("CodeUri") == _CODE:
             properties = properties | {"CodeUri": {"Bucket": bucket, "Key": key}}
-            resource = resource | {"Properties": properties}  # noqa: PLW2901 - the rest of it is as it was
+            resource = resource | {"Properties": properties}  # noqa: PLW2901 - the other keys stay
         resources[name] = resource
     return template | {"Resources": resources}
 
 
-def parameters_for(
-    template: Document, given: Mapping[str, str], previous: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """The change set's Parameters: what is given, else what the stack has, else the template's default.
-
-    StackError names the parameters that are unknown, or that have no value.
-    """
-    declared: Mapping[str, Document] = template.get("Parameters", {})
-    unknown = sorted(set(given) - set(declared))
-    if unknown:
-        raise StackError(
-            f"The stack has no parameter {', '.join(unknown)}. It has: {', '.join(sorted(declared))}."
-        )
-    parameters: list[dict[str, Any]] = []
-    missing = []
-    for name, definition in sorted(declared.items()):
-        if name in given:
-            check_value(name, given[name], definition)
-            parameters.append({"ParameterKey": name, "ParameterValue": given[name]})
-        elif name in previous:
-            parameters.append({"ParameterKey": name, "UsePreviousValue": True})
-        elif "Default" not in definition:
-            missing.append(f"--parameter {name}=... ({definition.get('Description', 'required')})")
-    if missing:
-        raise StackError("A value is missing. Give " + " and ".join(missing))
-    return parameters
-
-
 def means_no_changes(reason: str) -> bool:
-    """Whether a change set failed because there is nothing to change."""
+    """Return whether a change set failed because there is nothing to change."""
     return any(words in reason for words in _NO_CHANGES)
 
 
 def change_lines(changes: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The plan: one line per resource, and a count."""
+    """Return the plan: one line per resource, and a count."""
     lines, counts = [], {"add": 0, "change": 0, "replace": 0, "remove": 0}
     for change in changes:
         resource = change["ResourceChange"]
@@ -125,7 +98,7 @@ def change_lines(changes: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def progress_line(event: Mapping[str, Any]) -> str:
-    """``12:34:56  CREATE_COMPLETE  AWS::S3::Bucket  EventsBucket``, with the reason of a failure below it."""
+    """Return ``12:34:56  CREATE_COMPLETE  AWS::S3::Bucket  EventsBucket``, a failure's reason below it."""
     at: datetime = event["Timestamp"]
     status = event["ResourceStatus"]
     line = f"{at:%H:%M:%S}  {status:<27}  {event['ResourceType']:<40}  {event['LogicalResourceId']}"
@@ -133,10 +106,11 @@ def progress_line(event: Mapping[str, Any]) -> str:
     return f"{line}\n          {reason}" if reason and status.endswith("FAILED") else line
 
 
-def worth_telling(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of events in the order they happened, those a person needs: what is waited for, and how it ended.
+def events_to_report(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the events that a person needs: what is waited for, and how it ended.
 
-    "In progress" is left out where the same events tell the end already, and where it only repeats the start.
+    ``events`` are in the order in which they happened. "In progress" is left out where a later event has the
+    end, and where it repeats the start.
     """
     last = {event["LogicalResourceId"]: event["EventId"] for event in events}
     return [
@@ -151,18 +125,22 @@ def worth_telling(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
 
 
 def is_finished(status: str) -> bool:
+    """Return whether a status is not one of a change under way."""
     return not status.endswith("_IN_PROGRESS")
 
 
 def asks_for_events(reason: str) -> bool:
-    """Whether CloudFormation found a mistake before it began, and tells it only through DescribeEvents."""
+    """Return whether only DescribeEvents has the reason, as for a mistake found before the change began."""
     return "DescribeEvents" in reason
 
 
 def refused_resources(
     events: Iterable[Mapping[str, Any]], since: datetime | None = None
 ) -> list[Mapping[str, Any]]:
-    """What DescribeEvents says of resources that failed validation, in the shape of a stack's events."""
+    """Return the resources that failed validation, in the shape of a stack's events.
+
+    ``events`` are those of DescribeEvents.
+    """
     return [
         {
             **event,
@@ -177,9 +155,10 @@ def refused_resources(
 
 
 def first_failure(events: Sequence[Mapping[str, Any]], stack_name: str) -> str | None:
-    """What went wrong first, as CloudFormation says it. ``events`` are in the order they happened.
+    """Return what went wrong first, in CloudFormation's words; None when nothing failed.
 
-    Resources that were only cancelled because of it come later or say so; the stack's own event repeats it.
+    ``events`` are in the order in which they happened. A resource that was only cancelled is not the cause,
+    and the stack's own event only repeats it.
     """
     failed = [
         event
@@ -195,11 +174,11 @@ def first_failure(events: Sequence[Mapping[str, Any]], stack_name: str) -> str |
     return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
 
 
-def verdict(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None:
-    """Return when the stack ended well; otherwise StackError with the reason and the state it is left in."""
+def check_deployed(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None:
+    """Raise StackError with the reason, and the state of the stack, when the change did not succeed."""
     if status in _DONE:
         return
-    why = first_failure(events, name) or "CloudFormation gave no reason"
+    reason = first_failure(events, name) or "CloudFormation gave no reason"
     if status == "ROLLBACK_COMPLETE":
         left = (
             "What had been created is removed again. Delete the empty stack before the next try: "
@@ -209,11 +188,11 @@ def verdict(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None
         left = "The stack is rolled back and works as before."
     else:
         left = f"The stack is left in the state {status}."
-    raise StackError(f"The stack {name} could not be deployed. {why}\n{left}")
+    raise StackError(f"The stack {name} could not be deployed. {reason}\n{left}")
 
 
 def check_deletable(name: str, status: str) -> None:
-    """StackError for a stack that CloudFormation would not begin to delete."""
+    """Raise StackError for a stack that CloudFormation would not begin to delete."""
     if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
         raise StackError(
             f"The stack {name} is in the state {status}: another change is under way. Wait for its end, then "
@@ -221,28 +200,12 @@ def check_deletable(name: str, status: str) -> None:
         )
 
 
-def deletion_verdict(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None:
-    """Return when the stack is gone; otherwise StackError with the reason."""
+def check_deleted(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None:
+    """Raise StackError with the reason when the stack was not deleted."""
     if status == "DELETE_COMPLETE":
         return
-    why = first_failure(events, name) or "CloudFormation gave no reason"
+    reason = first_failure(events, name) or "CloudFormation gave no reason"
     raise StackError(
-        f"The stack {name} could not be deleted whole. {why}\nIt is left in the state {status}. Remove what "
-        "stands in the way, then run this again."
+        f"The stack {name} could not be deleted whole. {reason}\nThe stack is left in the state {status}. "
+        "Remove the cause, then run this again."
     )
-
-
-def check_value(name: str, value: str, definition: Document) -> None:
-    """StackError, in the template's own words, for a value that its parameter does not take."""
-    allowed = definition.get("AllowedValues")
-    if allowed and value not in allowed:
-        raise StackError(f"{name} is {value!r}; it takes {' or '.join(allowed)}.")
-    pattern = definition.get("AllowedPattern")
-    if pattern and not re.fullmatch(pattern, value):
-        expected = definition.get("ConstraintDescription", f"must match {pattern}")
-        raise StackError(f"{name} is {value!r}; it {expected}.")
-    if definition.get("Type") == "Number":
-        least, most = definition.get("MinValue"), definition.get("MaxValue")
-        bounds = f" from {least}" * (least is not None) + f" to {most}" * (most is not None)
-        if not re.fullmatch(r"[0-9]+", value) or not (least or 0) <= int(value) <= (most or int(value)):
-            raise StackError(f"{name} is {value!r}; it must be a number{bounds}.")

@@ -1,6 +1,6 @@
-"""Deploying a package as a CloudFormation stack: upload, change set, progress, outputs.
+"""The calls to CloudFormation: upload, change set, progress, outputs, deletion.
 
-The calls only; changes.py decides what they say. The same against AWS and against an emulator.
+changes.py decides what the calls say. The calls are the same for AWS and for an emulator.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from typing import Any, cast
 import boto3
 from botocore.exceptions import ClientError
 
+from ops import parameters as parameter_rules
 from ops.cloudformation import changes
-from ops.cloudformation.artifacts import Store
-from ops.errors import StackError, in_sentences
-from ops.packaging import merge
+from ops.cloudformation.artifacts import ArtifactBucket
+from ops.errors import DeclinedError, StackError, readable_aws_errors
 from ops.packaging.bundle import Package
+from ops.packaging.merge import Document
 
 Report = Callable[[str], None]
 Confirm = Callable[[Sequence[str]], bool]
-Verdict = Callable[[str, str, Sequence[Mapping[str, Any]]], None]
+CheckEnd = Callable[[str, str, Sequence[Mapping[str, Any]]], None]
 
 
 def deploy_stack(
@@ -39,18 +40,18 @@ def deploy_stack(
     tags: Mapping[str, str] | None = None,
     poll_seconds: float = 2.0,
 ) -> dict[str, str]:
-    """Create or update the stack, and return its outputs. A stack that is up to date already is a success.
+    """Create or update the stack of a package, and return its outputs.
 
-    ``report`` gets a line per event of a resource; ``confirm`` gets the plan before it is carried out, and
-    its False leaves everything as it was. Raises StackError with CloudFormation's reason, or AwsError.
+    A stack that is up to date is a success. ``report`` gets a line per event of a resource. ``confirm`` gets
+    the plan before it is carried out. Raises DeclinedError when ``confirm`` returns False, InputError for a
+    parameter, StackError with CloudFormation's reason, and AwsError.
     """
     changes.check_stack_name(stack_name)
-    with in_sentences():
-        store = Store.open(session, endpoint_url)
-        bucket, key = store.put(package.zip_path.read_bytes(), f"{stack_name}/", ".zip")
-        template = merge.load(package.template_path.read_text(encoding="utf-8"))
+    with readable_aws_errors():
+        artifacts = ArtifactBucket.open(session, endpoint_url)
+        bucket, key = artifacts.put(package.zip_path.read_bytes(), f"{stack_name}/", ".zip")
     return deploy_template(
-        changes.with_code(template, bucket, key),
+        changes.with_code(package.template, bucket, key),
         stack_name,
         parameters,
         session,
@@ -63,7 +64,7 @@ def deploy_stack(
 
 
 def deploy_template(
-    template: merge.Document,
+    template: Document,
     stack_name: str,
     parameters: Mapping[str, str],
     session: boto3.Session,
@@ -74,27 +75,28 @@ def deploy_template(
     tags: Mapping[str, str] | None = None,
     poll_seconds: float = 2.0,
 ) -> dict[str, str]:
-    """As deploy_stack, for a template that needs no code of ours."""
+    """Create or update a stack of a template without code, as deploy_stack() does."""
     changes.check_stack_name(stack_name)
-    with in_sentences():
-        deployment = _Deployment(
+    with readable_aws_errors():
+        stack = _Stack(
             name=stack_name,
             cloudformation=session.client("cloudformation", endpoint_url=endpoint_url),
             report=report,
             poll_seconds=poll_seconds,
         )
-        found = deployment.describe()
-        deployment.is_new = not found
+        found = stack.describe()
+        stack.is_new = not found
         operation = changes.operation_for(stack_name, found["StackStatus"] if found else None)
         previous = [p["ParameterKey"] for p in found.get("Parameters", [])] if operation == "UPDATE" else []
-        values = changes.parameters_for(template, parameters, previous)
+        values = parameter_rules.for_change_set(template.get("Parameters", {}), parameters, previous)
         body = json.dumps(template, separators=(",", ":"), sort_keys=True)
         if len(body.encode()) > changes.INLINE_LIMIT:
-            store = Store.open(session, endpoint_url)
-            source = {"TemplateURL": store.url(*store.put(body.encode(), f"{stack_name}/", ".json"))}
+            artifacts = ArtifactBucket.open(session, endpoint_url)
+            uploaded = artifacts.put(body.encode(), f"{stack_name}/", ".json")
+            source = {"TemplateURL": artifacts.url(*uploaded)}
         else:
             source = {"TemplateBody": body}
-        deployment.apply(
+        stack.apply(
             operation,
             {
                 **source,
@@ -104,30 +106,34 @@ def deploy_template(
             },
             confirm,
         )
-        return deployment.outputs()
+        return stack.outputs()
 
 
 def describe_stack(stack_name: str, session: boto3.Session) -> dict[str, Any]:
-    """The stack as CloudFormation describes it; empty when there is none. Raises AwsError."""
-    with in_sentences():
-        return _Deployment(stack_name, session.client("cloudformation"), lambda line: None, 0).describe()
+    """Return the stack as CloudFormation describes it; empty when there is none. Raises AwsError."""
+    with readable_aws_errors():
+        return _Stack(stack_name, session.client("cloudformation"), lambda line: None, 0).describe()
 
 
 def delete_stack(
     stack_name: str, session: boto3.Session, report: Report, *, poll_seconds: float = 2.0
 ) -> None:
-    """Delete the stack and wait for the end of it; one that is gone already is a success. May be repeated.
+    """Delete the stack and wait for the end. A stack that is gone already is a success. May be repeated.
 
-    What its template says to keep is kept. Raises StackError with CloudFormation's reason, or AwsError.
+    What the template retains is kept. Raises StackError with CloudFormation's reason, and AwsError.
     """
-    with in_sentences():
-        deployment = _Deployment(stack_name, session.client("cloudformation"), report, poll_seconds)
-        deployment.delete()
+    with readable_aws_errors():
+        _Stack(stack_name, session.client("cloudformation"), report, poll_seconds).delete()
+
+
+def outputs_of(described: Mapping[str, Any]) -> dict[str, str]:
+    """Return the outputs, by name, of a stack as CloudFormation describes it."""
+    return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
 
 @dataclass
-class _Deployment:
-    """One stack, and the CloudFormation that changes it."""
+class _Stack:
+    """One stack, the client that changes it, and the events that were reported (``seen``)."""
 
     name: str
     cloudformation: Any
@@ -138,7 +144,7 @@ class _Deployment:
     seen: set[str] = field(default_factory=set)
 
     def describe(self) -> dict[str, Any]:
-        """The stack as it stands; empty when there is none."""
+        """Return the stack; empty when there is none."""
         try:
             stacks = self.cloudformation.describe_stacks(StackName=self.stack_id or self.name)["Stacks"]
         except ClientError as error:
@@ -149,6 +155,7 @@ class _Deployment:
         return cast(dict[str, Any], stacks[0])
 
     def apply(self, operation: changes.ChangeSetType, request: dict[str, Any], confirm: Confirm) -> None:
+        """Propose a change, show the plan, carry it out and wait for the end."""
         change_set = self._propose(operation, request)
         if change_set is None:
             self.report(f"The stack {self.name} is up to date: no changes.")
@@ -161,12 +168,13 @@ class _Deployment:
             raise
         if not agreed:
             self._discard(change_set)
-            raise StackError("Nothing was changed.")
+            raise DeclinedError("Nothing was changed.")
         self.seen.update(event["EventId"] for event in self._events())
         self.cloudformation.execute_change_set(ChangeSetName=change_set, StackName=self.stack_id)
         self._follow()
 
     def delete(self) -> None:
+        """Delete the stack and wait for the end."""
         found = self.describe()
         if not found:
             return
@@ -175,10 +183,11 @@ class _Deployment:
         if found["StackStatus"] != "DELETE_IN_PROGRESS":
             changes.check_deletable(self.name, found["StackStatus"])
             self.cloudformation.delete_stack(StackName=self.stack_id)
-        self._follow(changes.deletion_verdict)
+        self._follow(changes.check_deleted)
 
     def outputs(self) -> dict[str, str]:
-        return {o["OutputKey"]: o["OutputValue"] for o in self.describe().get("Outputs", [])}
+        """Return the outputs by name."""
+        return outputs_of(self.describe())
 
     def _propose(self, operation: changes.ChangeSetType, request: dict[str, Any]) -> str | None:
         """Create a change set and return its ARN; None when there is nothing to change."""
@@ -204,7 +213,7 @@ class _Deployment:
         self._discard(change_set)
         if operation == "UPDATE" and changes.means_no_changes(reason):
             return None
-        raise StackError(f"CloudFormation does not take this change to {self.name}: {reason}")
+        raise StackError(f"CloudFormation refused this change to {self.name}: {reason}")
 
     def _changes(self, change_set: str) -> Iterator[dict[str, Any]]:
         pages = self.cloudformation.get_paginator("describe_change_set")
@@ -212,29 +221,29 @@ class _Deployment:
             yield from page["Changes"]
 
     def _discard(self, change_set: str) -> None:
-        """Take a proposal back, and with it the empty stack that a first proposal makes."""
+        """Delete a change set, and the empty stack that the first change set of a stack makes."""
         with suppress(ClientError):
             self.cloudformation.delete_change_set(ChangeSetName=change_set, StackName=self.stack_id)
             if self.is_new:
                 self.cloudformation.delete_stack(StackName=self.stack_id)
 
-    def _follow(self, verdict: Verdict = changes.verdict) -> None:
-        """Report events until the stack has come to rest; StackError when that is not where it should be."""
+    def _follow(self, check_end: CheckEnd = changes.check_deployed) -> None:
+        """Report events until the change has ended, and check how it ended."""
         happened: list[dict[str, Any]] = []
         while True:
-            # Asked before the events, so that those of the last moment are among them.
+            # Read before the events, so that no event of the last moment is missed.
             status = self.describe().get("StackStatus", "DELETE_COMPLETE")
             fresh = [*self._events()][::-1]
             self.seen.update(event["EventId"] for event in fresh)
             happened += fresh
-            for event in changes.worth_telling(fresh):
+            for event in changes.events_to_report(fresh):
                 self.report(changes.progress_line(event))
             if changes.is_finished(status):
-                return verdict(self.name, status, self._explained(happened))
+                return check_end(self.name, status, self._explained(happened))
             time.sleep(self.poll_seconds)
 
     def _explained(self, happened: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """The events, led by those that the stack's own event only points to."""
+        """Return the events, after those of DescribeEvents when the stack's own event points there."""
         if not any(changes.asks_for_events(event.get("ResourceStatusReason", "")) for event in happened):
             return happened
         return [*self._refused(happened[0]["Timestamp"], StackName=self.stack_id), *happened]
@@ -245,7 +254,7 @@ class _Deployment:
         return changes.refused_resources(found, since)
 
     def _events(self) -> Iterator[dict[str, Any]]:
-        """The stack's events not seen yet, the latest first, as CloudFormation lists them."""
+        """Return the events that were not seen yet, the latest first."""
         pages = self.cloudformation.get_paginator("describe_stack_events")
         for page in pages.paginate(StackName=self.stack_id):
             for event in page["StackEvents"]:

@@ -1,7 +1,7 @@
-"""What goes into 'chalice package --merge-template', and what has to be true of what comes out. Pure.
+"""What goes into ``chalice package --merge-template``, and the rules for the result. Pure.
 
 Three files become one merge document: pipeline.yaml and access.yaml, which are templates on their own, and
-one-stack.yaml, which is laid over Chalice's resources.
+one-stack.yaml, which adds to Chalice's resources.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ops.errors import PackagingError
 Document = dict[str, Any]
 
 CHALICE_IDS = frozenset({"RestAPI", "RestAPIapiStage", "APIHandler", "DeliverEvents"})
-"""Logical ids that Chalice and the SAM transform give (the stage's is made of the API's and 'api')."""
+"""Logical ids that Chalice and the SAM transform give. The stage's is made of the API's id and 'api'."""
 
 API = "RestAPI"
 EVENT_CONSUMER = "DeliverEvents"
@@ -40,7 +40,7 @@ def _short_form(loader: SafeLoader, tag: str, node: yaml.Node) -> Document:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        assert isinstance(node, yaml.MappingNode)  # noqa: S101 - YAML has no fourth kind
+        assert isinstance(node, yaml.MappingNode)  # noqa: S101 - YAML has no other kind of node
         value = loader.construct_mapping(node, deep=True)
     if tag == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
@@ -58,7 +58,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def load(text: str) -> Document:
-    """A template, JSON or YAML, with every intrinsic function in its long form."""
+    """Return a template, JSON or YAML, with every intrinsic function in its long form."""
     loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with more constructors
     if not isinstance(loaded, dict):
         raise PackagingError("A template must be a mapping with the key Resources.")
@@ -66,16 +66,16 @@ def load(text: str) -> Document:
 
 
 def dump(document: Document) -> str:
-    """The document as YAML that CloudFormation reads; the same document gives the same text."""
+    """Return the document as YAML that CloudFormation reads. The same document gives the same text."""
     return yaml.dump(document, Dumper=_Dumper, allow_unicode=True, width=1000)
 
 
 def merge_document(
     pipeline: Document, access: Document, settings: Document, *, allowed_origin: str
 ) -> Document:
-    """One document from the three files, for an API that answers ``allowed_origin``.
+    """Return one document from the three files, for an API that pages of ``allowed_origin`` may call.
 
-    Parameters that stand for a resource of the merged stack are dropped, so that a Ref means the resource.
+    A parameter with the name of a resource of the merged stack is removed, so that a Ref means the resource.
     """
     stack_name = {"Ref": "AWS::StackName"}
     bound = bind(access, {"AllowedOrigin": allowed_origin, "ApiName": stack_name, "ServiceName": stack_name})
@@ -89,7 +89,7 @@ def merge_document(
 
 
 def bind(template: Document, values: Mapping[str, str | Document]) -> Document:
-    """Put a text or a Ref in the place of parameters that are known when the application is packaged."""
+    """Return the template with a text or a Ref in the place of the parameters in ``values``."""
     bound = _without_parameters(template, values)
     return {key: _bound(value, values) for key, value in bound.items()}
 
@@ -114,11 +114,11 @@ def _bound_text(text: str, values: Mapping[str, str | Document]) -> Any:
 
 
 def gateway_responses_into_definition(template: Document) -> Document:
-    """Move the gateway's responses from resources of their own into the definition of the API.
+    """Return the template with the gateway's own responses in the definition of the API.
 
-    API Gateway answers with the responses that its API had when it was deployed. Resources beside the API's
-    deployment are made at the same time as it, and a change of them deploys nothing; a changed definition
-    makes the SAM transform deploy anew
+    API Gateway uses the responses that the API had when it was deployed. As resources they are made at the
+    same time as the API's deployment, and a change of them deploys nothing. A changed definition makes the
+    SAM transform deploy again
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/updating-api.html).
     """
     kept, responses = {}, {}
@@ -141,7 +141,7 @@ def gateway_responses_into_definition(template: Document) -> Document:
 
 
 def join(parts: Iterable[Document], *, onto: Document) -> Document:
-    """Deep union of templates. PackagingError where two of them say different things in the same place."""
+    """Return the deep union of templates. Raises PackagingError where two of them differ in one place."""
     joined = onto
     for part in parts:
         joined = _union(joined, {k: v for k, v in part.items() if k != "Description"}, ())
@@ -166,12 +166,12 @@ def _without_parameters(template: Document, names: Iterable[str]) -> Document:
 
 
 def check_merged(template: Document) -> None:
-    """Find what the merge does in silence: PackagingError for a setting that fell beside its resource."""
+    """Raise PackagingError for what the merge accepts without a word: a setting beside its resource."""
     resources = template["Resources"]
-    astray = sorted(name for name, resource in resources.items() if "Type" not in resource)
-    if astray:
+    misplaced = sorted(name for name, resource in resources.items() if "Type" not in resource)
+    if misplaced:
         raise PackagingError(
-            f"one-stack.yaml has settings for {', '.join(astray)}, which Chalice does not make. "
+            f"one-stack.yaml has settings for {', '.join(misplaced)}, which Chalice does not make. "
             "Check the spelling against 'chalice package'."
         )
     events = resources.get(EVENT_CONSUMER, {}).get("Properties", {}).get("Events", {})

@@ -13,8 +13,8 @@ from samtranslator.translator.transform import transform
 from chalicelib import config, observability
 from chalicelib.delivery.outcome import Outcome
 from ops.cloudformation import changes
-from ops.deploy import package
-from ops.packaging import bundle, merge
+from ops.packaging import bundle, merge, policies
+from ops.packaging.bundle import package
 
 ROOT = Path(__file__).parents[2]
 OUTPUTS = {
@@ -82,6 +82,10 @@ def test_the_promised_outputs_and_parameters_are_there(template):
     assert set(template["Parameters"]) >= PARAMETERS
     required = {name for name, definition in template["Parameters"].items() if "Default" not in definition}
     assert required == {"CampaignArn", "EventTrackerId"}
+
+
+def test_what_cloudformation_does_not_know_is_not_in_the_template(template):
+    assert policies.TABLE not in template
 
 
 def test_no_parameter_stands_for_a_resource_of_the_stack(template, transformed):

@@ -15,9 +15,11 @@ import pytest
 from local.emulator import EmulatorError, running_emulator
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from ops.cloudformation import changes
-from ops.deploy import AwsError, StackError, deploy_stack, package
-from ops.packaging.bundle import ROOT
+from ops.cloudformation.stacks import deploy_stack
+from ops.errors import AwsError, InputError, StackError
+from ops.packaging.bundle import package
 from tests.support.calls import run_command
+from tests.support.clone import clone_project
 
 STACK = "personalize-api-deploy"
 REQUIRED = {"CampaignArn": CAMPAIGN_ARN, "EventTrackerId": TRACKING_ID}
@@ -47,12 +49,18 @@ def client(emulator, session):
         made.close()
 
 
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone: no answer and no deployment of this work tree decides what the program does."""
+    return clone_project(tmp_path_factory.mktemp("clone"))
+
+
 @pytest.fixture
-def program(emulator):
-    """``program(*arguments)`` runs ops/deploy.py as a person would, pointed at the emulator."""
+def program(emulator, clone):
+    """``program(*arguments)`` runs ``python -m ops`` as a person would, pointed at the emulator."""
 
     def run(*arguments):
-        return run_command("deploy.py", *arguments, endpoint_url=emulator.url)
+        return run_command(*arguments, endpoint_url=emulator.url, project=clone)
 
     return run
 
@@ -63,7 +71,7 @@ def deploy(emulator, session):
 
     def run(name=STACK, **parameters):
         lines = []
-        made = package("local")
+        made = package("dev")
         outputs = deploy_stack(
             made, name, parameters, session, lines.append, endpoint_url=emulator.url, poll_seconds=0.1
         )
@@ -83,7 +91,7 @@ def status(client, name=STACK):
 
 def test_the_program_creates_a_stack_and_prints_plan_progress_and_outputs(program, client):
     options = [option for name, value in REQUIRED.items() for option in ("--parameter", f"{name}={value}")]
-    ran = program("stack", "--stage", "local", "--stack-name", "personalize-api-new", "--yes", *options)
+    ran = program("deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-new", "--yes", *options)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "  + AWS::Kinesis::Stream                     EventStream\n" in ran.stdout
     progress = [
@@ -98,12 +106,12 @@ def test_the_program_creates_a_stack_and_prints_plan_progress_and_outputs(progra
     assert len(key["value"]) >= 20
     assert f"/api-keys/{outputs['ApiKeyId']}?" in outputs["ApiKeyConsoleUrl"]
     tags = client("cloudformation").describe_stacks(StackName="personalize-api-new")["Stacks"][0]["Tags"]
-    assert {"Key": "stage", "Value": "local"} in tags
+    assert {"Key": "stage", "Value": "dev"} in tags
 
 
 def test_the_program_changes_nothing_without_a_yes(program, client):
     options = [option for name, value in REQUIRED.items() for option in ("--parameter", f"{name}={value}")]
-    ran = program("stack", "--stage", "local", "--stack-name", "personalize-api-asked", *options)
+    ran = program("deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-asked", *options)
     assert ran.returncode == 1
     assert ran.stderr == "Nothing was changed: --yes is needed where nobody can be asked.\n"
     with pytest.raises(client("cloudformation").exceptions.ClientError, match="does not exist"):
@@ -111,7 +119,7 @@ def test_the_program_changes_nothing_without_a_yes(program, client):
 
 
 def test_a_missing_parameter_is_named_before_anything_is_made(program):
-    ran = program("stack", "--stage", "local", "--stack-name", "personalize-api-missing", "--yes")
+    ran = program("deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-missing", "--yes")
     assert ran.returncode == 1
     assert ran.stderr.startswith("A value is missing. Give --parameter CampaignArn=...")
     assert "Traceback" not in ran.stderr
@@ -166,7 +174,7 @@ def test_a_stack_whose_creation_failed_says_how_to_go_on(deploy, client):
 
 
 def test_a_malformed_parameter_is_refused_with_the_form_it_should_have(deployed, deploy):
-    with pytest.raises(StackError, match="must look like arn:aws:personalize"):
+    with pytest.raises(InputError, match="must look like arn:aws:personalize"):
         deploy(CampaignArn="my-campaign")
 
 
@@ -186,7 +194,7 @@ def test_the_code_is_uploaded_once_to_a_private_bucket(deployed, deploy, client)
 
 def test_a_campaign_of_another_region_is_refused_before_anything_is_made(program):
     ran = program(
-        *("stack", "--stage", "local", "--stack-name", "personalize-api-far", "--region", "eu-west-1"),
+        *("deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-far", "--region", "eu-west-1"),
         *("--yes", "--parameter", f"CampaignArn={CAMPAIGN_ARN}", "--parameter", "EventTrackerId=1"),
     )
     assert ran.returncode == 1
@@ -199,7 +207,7 @@ def test_a_campaign_of_another_region_is_refused_before_anything_is_made(program
 def test_without_credentials_the_first_thing_said_is_how_to_sign_in(program, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    ran = program("stack", "--stage", "local", "--yes")
+    ran = program("deploy-stack", "--stage", "dev", "--yes")
     assert ran.returncode == 1
     assert ran.stderr.startswith("No AWS credentials were found. Sign in")
 
@@ -207,7 +215,7 @@ def test_without_credentials_the_first_thing_said_is_how_to_sign_in(program, mon
 def test_the_one_stack_is_destroyed_with_its_events_when_asked(deploy, program, client):
     outputs, _ = deploy("personalize-api-gone", **REQUIRED)
     client("s3").put_object(Bucket=outputs["EventsBucket"], Key="events/one", Body=b"{}")
-    arguments = ("destroy", "--stage", "local", "--stack-name", "personalize-api-gone", "--yes")
+    arguments = ("destroy", "--stage", "dev", "--stack-name", "personalize-api-gone", "--yes")
     ran = program(*arguments, "--delete-events")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "  - stack personalize-api-gone\n" in ran.stdout
@@ -225,15 +233,16 @@ def test_a_stack_that_failed_to_be_made_can_be_destroyed(deploy, program, client
     client("s3").create_bucket(Bucket="taken-by-a-third")
     with pytest.raises(StackError):
         deploy("personalize-api-stuck", **REQUIRED, EventsBucketName="taken-by-a-third")
-    ran = program("destroy", "--stage", "local", "--stack-name", "personalize-api-stuck", "--yes")
+    ran = program("destroy", "--stage", "dev", "--stack-name", "personalize-api-stuck", "--yes")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "EventStreamName" in deploy("personalize-api-stuck", **REQUIRED)[0]
 
 
-def interrupted_after(words, arguments, environment, stdin):
+def interrupted_after(words, arguments, environment, stdin, project):
     """Start the program, press Ctrl-C once it has said ``words``; its exit status and all that it said."""
     with subprocess.Popen(
-        [sys.executable, ROOT / "ops" / "deploy.py", *arguments],
+        [sys.executable, "-m", "ops", *arguments],
+        cwd=project,
         env=environment,
         stdin=stdin,
         stdout=subprocess.PIPE,
@@ -254,14 +263,14 @@ def interrupted_after(words, arguments, environment, stdin):
         return started.wait(60), said.decode()
 
 
-def test_interrupted_at_the_question_nothing_is_left(emulator, client):
+def test_interrupted_at_the_question_nothing_is_left(emulator, client, clone):
     controller, terminal = pty.openpty()
     given = [f"{name}={value}" for name, value in REQUIRED.items()]
     given += ["EventsBucketName=", "NotificationEmail="]
     options = [option for item in given for option in ("--parameter", item)]
-    arguments = ["stack", "--stage", "local", "--stack-name", "personalize-api-unasked", *options]
+    arguments = ["deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-unasked", *options]
     environment = os.environ | {"AWS_ENDPOINT_URL": emulator.url}
-    status, said = interrupted_after("Carry it out?", arguments, environment, terminal)
+    status, said = interrupted_after("Carry it out?", arguments, environment, terminal, clone)
     os.close(controller)
     os.close(terminal)
     assert status == 130
@@ -271,11 +280,11 @@ def test_interrupted_at_the_question_nothing_is_left(emulator, client):
         client("cloudformation").describe_stacks(StackName="personalize-api-unasked")
 
 
-def test_interrupted_in_the_middle_the_same_command_goes_on(emulator, program):
+def test_interrupted_in_the_middle_the_same_command_goes_on(emulator, program, clone):
     options = [option for name, value in REQUIRED.items() for option in ("--parameter", f"{name}={value}")]
-    arguments = ["stack", "--stage", "local", "--stack-name", "personalize-api-cut", "--yes", *options]
+    arguments = ["deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-cut", "--yes", *options]
     environment = os.environ | {"AWS_ENDPOINT_URL": emulator.url}
-    status, said = interrupted_after("CREATE_", arguments, environment, subprocess.DEVNULL)
+    status, said = interrupted_after("CREATE_", arguments, environment, subprocess.DEVNULL, clone)
     assert status == 130
     assert "run the same command again" in said
     assert "Traceback" not in said
@@ -290,7 +299,7 @@ def test_interrupted_in_the_middle_the_same_command_goes_on(emulator, program):
 
 def test_an_emulator_that_is_not_there_is_a_sentence(session):
     with pytest.raises(AwsError, match="AWS could not be reached"):
-        deploy_stack(package("local"), STACK, REQUIRED, session, print, endpoint_url="http://127.0.0.1:9")
+        deploy_stack(package("dev"), STACK, REQUIRED, session, print, endpoint_url="http://127.0.0.1:9")
 
 
 def test_a_taken_port_is_named(tmp_path):

@@ -6,7 +6,6 @@ Between Chalice and the emulator stands tests/support/gateway_proxy.py, which sa
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from local.emulator import running_emulator
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from local.personalize.process import running_engine
 from tests.support import calls
-from tests.support.clone import config_as_cloned
+from tests.support.clone import clone_project, config_as_cloned
 from tests.support.gateway_proxy import running_proxy
 
 ROOT = Path(__file__).parents[2]
@@ -74,16 +73,7 @@ def client(emulator):
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
     """The project as it comes from version control, with the packages it has downloaded once."""
-    folder = tmp_path_factory.mktemp("clone")
-    ignored = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "answers", "venv")
-    for name in ("app.py", "requirements.txt"):
-        shutil.copyfile(ROOT / name, folder / name)
-    for name in (".chalice", "chalicelib", "resources", "ops"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-    (folder / ".chalice" / "config.json").write_text(config_as_cloned(ROOT / ".chalice" / "config.json"))
-    if (ROOT / "build" / "wheels").is_dir():
-        shutil.copytree(ROOT / "build" / "wheels", folder / "build" / "wheels")
-    return folder
+    return clone_project(tmp_path_factory.mktemp("clone"))
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +88,10 @@ def environment(proxy):
 
 @pytest.fixture(scope="module")
 def run(clone, environment):
-    """``run(*arguments)`` runs the clone's ops/deploy.py; ``chalice=True`` its chalice command."""
+    """``run(*arguments)`` runs the clone's ``python -m ops``; ``chalice=True`` its chalice command."""
 
-    def start(*arguments, chalice=False, program="deploy.py"):
-        command = ["-c", CHALICE] if chalice else [clone / "ops" / program]
+    def start(*arguments, chalice=False):
+        command = ["-c", CHALICE] if chalice else ["-m", "ops"]
         return subprocess.run(
             [sys.executable, *command, *arguments],
             cwd=clone,
@@ -232,7 +222,7 @@ def test_one_way_to_deploy_a_stage_excludes_the_other(deployed, run, client):
     client("cloudformation").delete_stack(StackName="personalize-api-prod")
     assert ran.returncode == 1
     assert "is deployed already, as the one stack personalize-api-prod" in ran.stderr
-    other = run("stack", "--stage", "dev", "--yes", *PARAMETERS)
+    other = run("deploy-stack", "--stage", "dev", "--yes", *PARAMETERS)
     assert other.returncode == 1
     assert "is deployed already, step by step." in other.stderr
 
@@ -279,7 +269,8 @@ def interrupted_while_chalice_works(deployed, clone, environment, proxy):
     """Exit status and output of a program that got Ctrl-C while Chalice was making an API."""
     proxy[0].gate.clear()
     program = subprocess.Popen(
-        [sys.executable, clone / "ops" / "deploy.py", "functions", "--stage", "dev", "--yes"],
+        [sys.executable, "-m", "ops", "functions", "--stage", "dev", "--yes"],
+        cwd=clone,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -324,10 +315,30 @@ def test_what_chalice_fails_of_is_a_sentence_without_its_traceback(deployed, run
 
 
 def test_doctor_knows_this_kind_of_deployment_too(deployed, run):
-    ran = run("--stage", "dev", program="doctor.py")
+    ran = run("doctor", "--stage", "dev")
     assert ran.stderr == ""
     assert "ok  The event source is enabled and has its settings.\n" in ran.stdout
     assert "ok  The API key is in a usage plan of the API.\n" in ran.stdout
+
+
+def test_redrive_finds_the_quarantine_of_this_kind_of_deployment_too(deployed, run, client):
+    event = {"UserId": "ann", "SessionId": "redriven", "EventType": "read", "Event": {"itemId": "emma"}}
+    message = {
+        "reason": "refused",
+        "error": "said so",
+        "record": json.dumps(event | {"EventId": "redriven-1"}),
+        "shardId": "shardId-000000000000",
+        "sequenceNumber": "1",
+        "quarantinedAt": "2026-01-31T00:00:00Z",
+    }
+    queue = deployed["QuarantineQueueUrl"]
+    client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+    counted = run("redrive", "--stage", "dev", "--dry-run")
+    assert (counted.returncode, counted.stderr) == (0, "")
+    assert "1 would go back into the stream, 0 stay in the quarantine." in counted.stdout
+    ran = run("redrive", "--stage", "dev")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "1 went back into the stream, 0 stay in the quarantine." in ran.stdout
 
 
 def test_an_api_that_is_gone_is_named(deployed, run, clone, client):
@@ -378,7 +389,8 @@ def test_at_a_terminal_what_is_missing_is_asked_for_checked_and_remembered(deplo
     controller, terminal = pty.openpty()
     os.write(controller, "".join(f"{line}\n" for line in typed).encode())
     ran = subprocess.run(
-        [sys.executable, clone / "ops" / "deploy.py", "pipeline", "--stage", "prod"],
+        [sys.executable, "-m", "ops", "pipeline", "--stage", "prod"],
+        cwd=clone,
         env=environment,
         stdin=terminal,
         capture_output=True,

@@ -14,7 +14,7 @@ def doctor(stack):
     """``doctor()`` runs the command and answers its exit status and its lines by the first words of each."""
 
     def run(*arguments):
-        ran = run_command("doctor.py", *arguments, endpoint_url=stack.stack.awsEndpointUrl)
+        ran = run_command("doctor", *arguments, endpoint_url=stack.stack.awsEndpointUrl)
         assert "Traceback" not in ran.stdout + ran.stderr
         return ran.returncode, ran.stdout, ran.stderr
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.deploy import package
 from ops.packaging import bundle, merge
+from ops.packaging.bundle import package
 
 ROOT = Path(__file__).parents[2]
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ops.deploy import package
 from ops.packaging import bundle, merge
+from ops.packaging.bundle import package
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,14 +2,18 @@
 
 import json
 import uuid
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from chalicelib.delivery import quarantine
+from chalicelib.delivery.kinesis import KinesisRecord
+from chalicelib.delivery.outcome import REFUSED, UNREADABLE, RejectedRecord
+from chalicelib.delivery.quarantine import Quarantine
 from ops import redrive
 from tests.support.calls import run_command
+from tests.support.clone import clone_project
 from tests.support.factories import request
 
 ROOT = Path(__file__).parents[2]
@@ -17,14 +21,14 @@ PAST = datetime.now(timezone.utc) - timedelta(minutes=5)
 
 
 @pytest.fixture
-def place(stack, eventually):
+def pipeline(stack, eventually):
     """A queue and a stream of their own, which nothing delivers."""
     name = f"redrive-{uuid.uuid4().hex[:8]}"
     kinesis, sqs = stack.client("kinesis"), stack.client("sqs")
     kinesis.create_stream(StreamName=name, ShardCount=1)
     eventually(lambda: _status(kinesis, name) == "ACTIVE")
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    yield redrive.Place(queue, name, sqs, kinesis, stack.client("s3"), linger_seconds=0)
+    yield redrive.Pipeline(queue, name, sqs, kinesis, stack.client("s3"), wait_seconds=0)
     kinesis.delete_stream(StreamName=name)
     sqs.delete_queue(QueueUrl=queue)
 
@@ -34,79 +38,83 @@ def _status(kinesis, name):
 
 
 @pytest.fixture
-def keep(stack, place):
+def keep(stack, pipeline):
     """``keep(record, number)`` quarantines a record as delivery does."""
 
-    def put(record, number, *, reason=quarantine.REFUSED, now=PAST):
+    def put(record, number, *, reason=REFUSED, now=PAST):
         data = record if isinstance(record, bytes) else json.dumps(record).encode()
-        where = quarantine.Quarantine(
-            place.queue_url, stack.stack.bucket, lambda: place.sqs, lambda: place.s3
+        quarantine = Quarantine(
+            pipeline.queue_url, stack.stack.bucket, lambda: pipeline.sqs, lambda: pipeline.s3
         )
-        reject = quarantine.Reject(reason, "said so", data, "shardId-000000000000", str(number))
-        assert quarantine.put([reject], where, now=now, seconds_left=lambda: 60.0) == [None]
+        kinesis_record = KinesisRecord("shardId-000000000000", str(number), now, data)
+        rejected = RejectedRecord(kinesis_record, reason, "said so")
+        outcome = quarantine.put([rejected], now=now, seconds_left=lambda: 60.0)
+        assert outcome.quarantined == [kinesis_record]
 
     return put
 
 
-def run(place, *, repair=None, dry_run=False, progress=lambda report: None):
+def run(pipeline, *, repair=None, dry_run=False, progress=lambda report: None):
     return redrive.redrive(
-        place, repair=repair, dry_run=dry_run, progress=progress, started=datetime.now(timezone.utc)
+        pipeline, repair=repair, dry_run=dry_run, progress=progress, started=datetime.now(timezone.utc)
     )
 
 
-def streamed(place):
+def streamed(pipeline):
     """Every record of the stream, in order, as JSON."""
-    shard = place.kinesis.list_shards(StreamName=place.stream_name)["Shards"][0]["ShardId"]
-    iterator = place.kinesis.get_shard_iterator(
-        StreamName=place.stream_name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    shard = pipeline.kinesis.list_shards(StreamName=pipeline.stream_name)["Shards"][0]["ShardId"]
+    iterator = pipeline.kinesis.get_shard_iterator(
+        StreamName=pipeline.stream_name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
-    records = place.kinesis.get_records(ShardIterator=iterator, Limit=10_000)["Records"]
+    records = pipeline.kinesis.get_records(ShardIterator=iterator, Limit=10_000)["Records"]
     return [json.loads(record["Data"]) for record in records]
 
 
-def waiting(place):
+def waiting(pipeline):
     """Messages in the queue, visible or held."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = place.sqs.get_queue_attributes(QueueUrl=place.queue_url, AttributeNames=names)["Attributes"]
+    counts = pipeline.sqs.get_queue_attributes(QueueUrl=pipeline.queue_url, AttributeNames=names)[
+        "Attributes"
+    ]
     return [int(counts[name]) for name in names]
 
 
-def test_records_go_back_in_stream_order_under_the_id_they_had(place, keep):
+def test_records_go_back_in_stream_order_under_the_id_they_had(pipeline, keep):
     keep(request(EventId="second"), 20)
     keep(request(EventId="first"), 3)
-    report = run(place)
+    report = run(pipeline)
     assert (report.put_back, report.left, report.failed) == (2, 0, 0)
-    assert [event["EventId"] for event in streamed(place)] == ["first", "second"]
-    assert waiting(place) == [0, 0]
+    assert [event["EventId"] for event in streamed(pipeline)] == ["first", "second"]
+    assert waiting(pipeline) == [0, 0]
 
 
-def test_a_record_without_id_goes_back_under_the_id_of_its_place(place, keep):
+def test_a_record_without_id_goes_back_under_the_id_of_its_place(pipeline, keep):
     keep(request(), 7)
-    run(place)
-    assert [event["EventId"] for event in streamed(place)] == ["shardId-000000000000:7"]
+    run(pipeline)
+    assert [event["EventId"] for event in streamed(pipeline)] == ["shardId-000000000000:7"]
 
 
-def test_a_record_that_was_quarantined_twice_goes_back_once(place, keep):
+def test_a_record_that_was_quarantined_twice_goes_back_once(pipeline, keep):
     keep(request(EventId="once"), 7)
     keep(request(EventId="once"), 7)
-    report = run(place)
+    report = run(pipeline)
     assert report.put_back == 1
     assert report.reasons.total() == 1
-    assert len(streamed(place)) == 1
-    assert waiting(place) == [0, 0]
+    assert len(streamed(pipeline)) == 1
+    assert waiting(pipeline) == [0, 0]
 
 
-def test_what_breaks_the_contract_stays_visible_in_the_queue(place, keep):
-    keep(b"poison \xff", 1, reason=quarantine.UNREADABLE)
+def test_what_breaks_the_contract_stays_visible_in_the_queue(pipeline, keep):
+    keep(b"poison \xff", 1, reason=UNREADABLE)
     keep(request(EventId="good"), 2)
-    report = run(place)
+    report = run(pipeline)
     assert (report.put_back, report.left) == (1, 1)
-    assert waiting(place) == [1, 0]
+    assert waiting(pipeline) == [1, 0]
 
 
-def test_a_repair_mends_what_it_can_and_leaves_the_rest(place, keep, tmp_path):
-    keep(b'{"SessionId": 7, "EventType": "read", "Event": {}}', 1, reason=quarantine.UNREADABLE)
-    keep(b"beyond repair", 2, reason=quarantine.UNREADABLE)
+def test_a_repair_mends_what_it_can_and_leaves_the_rest(pipeline, keep, tmp_path):
+    keep(b'{"SessionId": 7, "EventType": "read", "Event": {}}', 1, reason=UNREADABLE)
+    keep(b"beyond repair", 2, reason=UNREADABLE)
     (tmp_path / "mend.py").write_text(
         "import json\n"
         "def repair(record, reason, error):\n"
@@ -115,43 +123,43 @@ def test_a_repair_mends_what_it_can_and_leaves_the_rest(place, keep, tmp_path):
         "    body = json.loads(record)\n"
         "    return json.dumps({**body, 'SessionId': str(body['SessionId'])}).encode()\n"
     )
-    report = run(place, repair=redrive.load_repair(tmp_path / "mend.py"))
+    report = run(pipeline, repair=redrive.load_repair(tmp_path / "mend.py"))
     assert (report.put_back, report.left) == (1, 1)
-    assert [event["SessionId"] for event in streamed(place)] == ["7"]
+    assert [event["SessionId"] for event in streamed(pipeline)] == ["7"]
 
 
-def test_a_record_kept_in_the_bucket_is_read_from_there(place, keep):
+def test_a_record_kept_in_the_bucket_is_read_from_there(pipeline, keep):
     keep(b" " * 300_000 + json.dumps(request(EventId="large")).encode(), 1)
-    assert run(place).put_back == 1
-    assert [event["EventId"] for event in streamed(place)] == ["large"]
+    assert run(pipeline).put_back == 1
+    assert [event["EventId"] for event in streamed(pipeline)] == ["large"]
 
 
-def test_a_dry_run_counts_and_changes_nothing(place, keep):
+def test_a_dry_run_counts_and_changes_nothing(pipeline, keep):
     for number in range(12):
         keep(request(EventId=f"e{number}"), number)
-    report = run(place, dry_run=True)
+    report = run(pipeline, dry_run=True)
     assert report.reasons == {"refused: said so": 12}
     assert report.put_back == 12
-    assert streamed(place) == []
-    assert waiting(place) == [12, 0]
+    assert streamed(pipeline) == []
+    assert waiting(pipeline) == [12, 0]
 
 
-def test_what_comes_back_while_it_runs_is_left_for_the_next_time(place, keep):
+def test_what_comes_back_while_it_runs_is_left_for_the_next_time(pipeline, keep):
     keep(request(EventId="old"), 1)
     keep(request(EventId="came back"), 2, now=datetime.now(timezone.utc) + timedelta(seconds=5))
-    assert run(place).put_back == 1
-    assert waiting(place) == [1, 0]
+    assert run(pipeline).put_back == 1
+    assert waiting(pipeline) == [1, 0]
 
 
 class Interruption:
     """Raises KeyboardInterrupt once, before or after the n-th call to AWS."""
 
-    def __init__(self, place, step):
+    def __init__(self, pipeline, step):
         self.countdown = step
-        for client in (place.sqs, place.kinesis):
+        for client in (pipeline.sqs, pipeline.kinesis):
             for moment in ("before-call", "after-call"):
                 client.meta.events.register(moment, self.strike, unique_id=self)
-        self.clients = (place.sqs, place.kinesis)
+        self.clients = (pipeline.sqs, pipeline.kinesis)
 
     def strike(self, **_):
         self.countdown -= 1
@@ -164,7 +172,7 @@ class Interruption:
                 client.meta.events.unregister(moment, self.strike, unique_id=self)
 
 
-def test_interrupted_at_every_step_it_loses_nothing(place, keep, eventually):
+def test_interrupted_at_every_step_it_loses_nothing(pipeline, keep, eventually):
     step, interrupted = 0, True
     expected = set()
     while interrupted:
@@ -173,35 +181,35 @@ def test_interrupted_at_every_step_it_loses_nothing(place, keep, eventually):
             name = f"{step}-{number}"
             keep(request(EventId=name), 1000 * step + number)
             expected.add(name)
-        interruption = Interruption(place, step)
+        interruption = Interruption(pipeline, step)
         try:
-            run(place)
+            run(pipeline)
             interrupted = False
         except KeyboardInterrupt:
             pass
         finally:
             interruption.end()
-        assert {event["EventId"] for event in streamed(place)} | _queued(place) >= expected
+        assert {event["EventId"] for event in streamed(pipeline)} | _queued(pipeline) >= expected
     # Each call once before and once after it was made: two receives, the put, the delete, the last receive.
     assert step > 7
-    run(place)
-    assert {event["EventId"] for event in streamed(place)} == expected
-    assert waiting(place) == [0, 0]
+    run(pipeline)
+    assert {event["EventId"] for event in streamed(pipeline)} == expected
+    assert waiting(pipeline) == [0, 0]
 
 
-def _queued(place):
+def _queued(pipeline):
     """Event ids of what the queue shows; shown again at once."""
     ids, receipts = set(), []
     while True:
-        answer = place.sqs.receive_message(QueueUrl=place.queue_url, MaxNumberOfMessages=10)
+        answer = pipeline.sqs.receive_message(QueueUrl=pipeline.queue_url, MaxNumberOfMessages=10)
         messages = answer.get("Messages", [])
         if not messages:
             break
         receipts += [message["ReceiptHandle"] for message in messages]
         ids |= {json.loads(json.loads(message["Body"])["record"])["EventId"] for message in messages}
     for receipt in receipts:
-        place.sqs.change_message_visibility(
-            QueueUrl=place.queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
+        pipeline.sqs.change_message_visibility(
+            QueueUrl=pipeline.queue_url, ReceiptHandle=receipt, VisibilityTimeout=0
         )
     return ids
 
@@ -211,7 +219,7 @@ def program(stack):
     """``program(*arguments)`` runs the command as an operator would, pointed at the running stack."""
 
     def run(*arguments):
-        return run_command("redrive.py", *arguments, endpoint_url=stack.stack.awsEndpointUrl)
+        return run_command("redrive", *arguments, endpoint_url=stack.stack.awsEndpointUrl)
 
     return run
 
@@ -241,10 +249,43 @@ def test_the_command_brings_what_personalize_refused_to_personalize(stack, progr
     )
 
 
+@pytest.fixture
+def local_project(stack, tmp_path):
+    """A clone in which ``make run`` has told where the running stack is."""
+    project = clone_project(tmp_path)
+    (project / ".local").mkdir()
+    (project / ".local" / "stack.json").write_text(json.dumps(asdict(stack.stack)))
+    return project
+
+
+@pytest.mark.parametrize("command", ["redrive", "doctor"])
+def test_the_local_stage_is_what_make_run_started(local_project, monkeypatch, command):
+    for name, value in (("AWS_PROFILE", "nobody"), ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9")):
+        monkeypatch.setenv(name, value)
+    ran = run_command(
+        *(command, "--stage", "local"), endpoint_url="http://127.0.0.1:9", project=local_project
+    )
+    assert ran.stderr == ""
+    expected = {"redrive": "back into the stream", "doctor": "ok  The API key is in a usage plan of the API."}
+    assert expected[command] in ran.stdout
+
+
+def test_a_local_stack_that_has_stopped_is_a_sentence(local_project):
+    file = local_project / ".local" / "stack.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"awsEndpointUrl": "http://127.0.0.1:9"}))
+    ran = run_command("redrive", "--stage", "local", endpoint_url="", project=local_project)
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        "The local stack does not respond at http://127.0.0.1:9. Start it with 'make run' in another "
+        "terminal.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--stack-name", "nobodys"], "does not exist"),
+        (["--stage", "prod"], "The stage prod is not deployed in us-east-1, or not whole."),
         (["--repair", "/nowhere/mend.py"], "There is no file /nowhere/mend.py."),
     ],
 )

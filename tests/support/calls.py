@@ -24,11 +24,11 @@ def post(url, body, *, key, content_type="application/json"):
             return error.code, json.load(error), error.headers
 
 
-def run_command(script, *arguments, endpoint_url):
-    """Run a program of ops/ as an operator would, pointed at an emulator."""
+def run_command(*arguments, endpoint_url, project=ROOT):
+    """Run ``python -m ops`` as an operator would, pointed at an emulator."""
     return subprocess.run(
-        [sys.executable, ROOT / "ops" / script, *arguments],
-        cwd="/",
+        [sys.executable, "-m", "ops", *arguments],
+        cwd=project,
         env=os.environ | {"AWS_ENDPOINT_URL": endpoint_url},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -5,13 +5,11 @@ import os
 import shutil
 import zipfile
 
-import boto3
 import pytest
 
 from local import personalize
-from ops import deploy
-from ops.errors import AwsError, PackagingError, StackError, in_sentences
-from ops.packaging import bundle
+from ops.errors import PackagingError
+from ops.packaging import bundle, inputs, zip_file
 
 
 @pytest.fixture
@@ -37,25 +35,25 @@ def project(tmp_path):
     ],
 )
 def test_a_changed_input_makes_a_new_package(project, name):
-    before = bundle.fingerprint(project, "us-east-1")
+    before = inputs.fingerprint(project, "us-east-1")
     with (project / name).open("a") as file:
         file.write(" ")
-    assert bundle.fingerprint(project, "us-east-1") != before
+    assert inputs.fingerprint(project, "us-east-1") != before
 
 
 def test_a_renamed_module_makes_a_new_package(project):
-    before = bundle.fingerprint(project, "us-east-1")
+    before = inputs.fingerprint(project, "us-east-1")
     (project / "chalicelib" / "errors.py").rename(project / "chalicelib" / "mistakes.py")
-    assert bundle.fingerprint(project, "us-east-1") != before
+    assert inputs.fingerprint(project, "us-east-1") != before
 
 
 @pytest.mark.parametrize("name", ["README.md", "chalicelib/__pycache__/x.pyc", "ops/deploy.py"])
 def test_nothing_else_makes_a_new_package(project, name):
-    before = bundle.fingerprint(project, "us-east-1")
+    before = inputs.fingerprint(project, "us-east-1")
     (project / name).parent.mkdir(exist_ok=True)
     (project / name).write_text("changed")
     os.utime(project / "app.py", (0, 0))
-    assert bundle.fingerprint(project, "us-east-1") == before
+    assert inputs.fingerprint(project, "us-east-1") == before
 
 
 def write(path, entries):
@@ -70,8 +68,8 @@ def test_equal_content_makes_an_equal_zip(tmp_path):
     other = write(
         tmp_path / "other.zip", [(zipfile.ZipInfo("a.py", (2020, 1, 1, 0, 0, 0)), "a"), ("b.py", "b")]
     )
-    bundle.write_zip(one, tmp_path / "first.zip")
-    bundle.write_zip(other, tmp_path / "second.zip")
+    zip_file.write_zip(one, tmp_path / "first.zip")
+    zip_file.write_zip(other, tmp_path / "second.zip")
     assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
 
 
@@ -79,7 +77,7 @@ def test_equal_content_makes_an_equal_zip(tmp_path):
 def test_a_compiled_file_is_refused_by_name(tmp_path, name):
     source = write(tmp_path / "source.zip", [("app.py", ""), (name, "")])
     with pytest.raises(PackagingError, match=name):
-        bundle.write_zip(source, tmp_path / "target.zip")
+        zip_file.write_zip(source, tmp_path / "target.zip")
 
 
 def test_a_stage_that_is_not_configured_is_named_beside_those_that_are(project, tmp_path):
@@ -91,36 +89,6 @@ def test_a_broken_configuration_is_named(project, tmp_path):
     (project / ".chalice" / "config.json").write_text("{")
     with pytest.raises(PackagingError, match=r"\.chalice/config\.json cannot be read"):
         bundle.package("dev", project_dir=project, build_dir=tmp_path / "build")
-
-
-def test_parameters_may_hold_an_equals_sign():
-    assert deploy.parse_parameters(["A=1", "B=x=y", "C="]) == {"A": "1", "B": "x=y", "C": ""}
-
-
-@pytest.mark.parametrize("item", ["A", "=1"])
-def test_a_parameter_without_name_or_value_is_refused(item):
-    with pytest.raises(StackError, match="NAME=VALUE"):
-        deploy.parse_parameters([item])
-
-
-def test_an_error_is_one_sentence_on_stderr_and_exit_status_1(capsys):
-    assert deploy.main(["package", "--stage", "nowhere"]) == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
-    assert err.startswith("There is no stage 'nowhere'")
-
-
-def test_an_unknown_profile_is_a_sentence(capsys):
-    assert deploy.main(["stack", "--profile", "nobody"]) == 1
-    assert "list-profiles" in capsys.readouterr().err
-
-
-def test_the_credentials_of_the_machine_are_asked_for_in_a_sentence(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    with pytest.raises(AwsError, match="No AWS credentials were found"), in_sentences():
-        boto3.Session(region_name="us-east-1").client("sts").get_caller_identity()
 
 
 def test_the_local_stage_names_what_the_local_stack_makes():

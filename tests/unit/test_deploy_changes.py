@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ops.cloudformation import changes
-from ops.errors import StackError
+from ops.errors import InputError, StackError
 
 NOON = datetime(2026, 1, 31, 12, 34, 56, tzinfo=timezone.utc)
 
@@ -52,47 +52,13 @@ def test_a_stack_that_cannot_be_changed_says_what_to_do(status, remedy):
 
 @pytest.mark.parametrize("name", ["", "1stack", "with_underscore", "a" * 37, "ü"])
 def test_a_name_that_cannot_be_a_stack_is_refused(name):
-    with pytest.raises(StackError, match="cannot be the name of the stack"):
+    with pytest.raises(InputError, match="cannot be the name of the stack"):
         changes.check_stack_name(name)
 
 
 def test_the_longest_name_leaves_room_for_the_longest_function_name():
     changes.check_stack_name("a" * 36)
     assert len("a" * 36 + "-DeliverEvents-" + "x" * 12) <= 64
-
-
-TEMPLATE = {
-    "Parameters": {
-        "CampaignArn": {"Type": "String", "Description": "ARN of the campaign."},
-        "EventTrackerId": {"Type": "String"},
-        "ShardCount": {"Type": "Number", "Default": 0},
-    }
-}
-
-
-def test_a_parameter_is_given_or_kept_or_left_to_its_default():
-    assert changes.parameters_for(
-        TEMPLATE, {"CampaignArn": "arn"}, ["CampaignArn", "EventTrackerId", "Gone"]
-    ) == [
-        {"ParameterKey": "CampaignArn", "ParameterValue": "arn"},
-        {"ParameterKey": "EventTrackerId", "UsePreviousValue": True},
-    ]
-
-
-def test_every_missing_parameter_is_named_with_its_option():
-    with pytest.raises(StackError) as raised:
-        changes.parameters_for(TEMPLATE, {})
-    assert str(raised.value) == (
-        "A value is missing. Give --parameter CampaignArn=... (ARN of the campaign.) "
-        "and --parameter EventTrackerId=... (required)"
-    )
-
-
-def test_an_unknown_parameter_is_named_beside_the_known_ones():
-    with pytest.raises(
-        StackError, match=r"no parameter Campaign\. It has: CampaignArn, EventTrackerId, Shard"
-    ):
-        changes.parameters_for(TEMPLATE, {"Campaign": "arn"})
 
 
 def test_the_uploaded_zip_takes_the_place_of_the_local_one_and_nothing_else_changes():
@@ -148,9 +114,9 @@ def test_a_beginning_is_told_only_while_its_end_is_not_known():
         event("A", "CREATE_IN_PROGRESS", "Resource creation Initiated", number=1),
     )
     ended, waiting = event("A", "CREATE_COMPLETE", number=2), event("B", "CREATE_IN_PROGRESS")
-    assert changes.worth_telling([started, waiting, ended]) == [waiting, ended]
-    assert changes.worth_telling([started]) == [started]
-    assert changes.worth_telling([initiated]) == []
+    assert changes.events_to_report([started, waiting, ended]) == [waiting, ended]
+    assert changes.events_to_report([started]) == [started]
+    assert changes.events_to_report([initiated]) == []
 
 
 def test_the_first_failure_is_the_cause_and_not_what_it_cancelled():
@@ -183,7 +149,7 @@ def test_a_validation_that_failed_is_told_as_a_failure():
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE"])
 def test_a_stack_that_ended_well_is_no_error(status):
-    changes.verdict("s", status, [])
+    changes.check_deployed("s", status, [])
 
 
 @pytest.mark.parametrize(
@@ -196,7 +162,7 @@ def test_a_stack_that_ended_well_is_no_error(status):
 )
 def test_a_failed_deployment_gives_the_reason_and_the_state_it_leaves(status, left):
     with pytest.raises(StackError) as raised:
-        changes.verdict("s", status, [event("B", "UPDATE_FAILED", "no such key")])
+        changes.check_deployed("s", status, [event("B", "UPDATE_FAILED", "no such key")])
     first, second = str(raised.value).splitlines()
     assert first == "The stack s could not be deployed. B (AWS::S3::Bucket): no such key"
     assert left in second

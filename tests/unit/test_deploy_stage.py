@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from ops import chalice_command as chalice
-from ops.errors import PackagingError, StackError
+from ops.errors import NotDeployedError, PackagingError
 from ops.packaging.bundle import ROOT
 from ops.stage import Stage
 from tests.support.clone import config_as_cloned
@@ -45,10 +45,10 @@ def test_recording_what_stands_there_already_writes_nothing(stage):
 
 
 def test_the_placeholders_of_a_fresh_clone_are_no_values(stage):
-    assert not stage.settled("CAMPAIGN_ARN")
-    assert not stage.settled("TRACKING_ID")
+    assert not stage.has_value("CAMPAIGN_ARN")
+    assert not stage.has_value("TRACKING_ID")
     stage.record({"TRACKING_ID": "t-1"})
-    assert stage.settled("TRACKING_ID")
+    assert stage.has_value("TRACKING_ID")
 
 
 def test_answers_are_remembered_by_stage_and_beside_what_is_packaged(stage):
@@ -67,7 +67,7 @@ def test_a_misspelt_stage_is_named_beside_the_right_ones(stage):
 
 def test_a_broken_file_is_named(stage):
     (stage.project_dir / ".chalice" / "config.json").write_text("{")
-    with pytest.raises(PackagingError, match=r"config.json in .chalice is not JSON"):
+    with pytest.raises(PackagingError, match=r"\.chalice/config\.json cannot be read: it is not JSON"):
         stage.variables()
 
 
@@ -75,10 +75,10 @@ def test_a_record_without_an_api_is_no_deployment(stage):
     folder = stage.project_dir / ".chalice" / "deployed"
     folder.mkdir()
     (folder / "dev.json").write_text(json.dumps({"resources": []}))
-    assert not stage.has_deployed()
+    assert not stage.has_chalice_record()
     (folder / "dev.json").write_text(json.dumps({"resources": [{"resource_type": "iam_role", "name": "r"}]}))
-    with pytest.raises(StackError, match="names no API"):
-        stage.deployed()
+    with pytest.raises(NotDeployedError, match="names no API"):
+        stage.chalice_record()
 
 
 def test_the_reason_is_read_out_of_chalices_traceback():

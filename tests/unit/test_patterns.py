@@ -148,7 +148,7 @@ def test_patterns_were_found_everywhere():
 
 def test_what_is_no_literal_comes_from_the_templates_and_the_services():
     dynamic = {(origin, source) for origin, pattern, source in of_the_code() if pattern is None}
-    assert dynamic == {("changes.py", "pattern"), ("shapes.py", "linear_pattern(pattern)")}
+    assert dynamic == {("parameters.py", "pattern"), ("shapes.py", "linear_pattern(pattern)")}
 
 
 @pytest.mark.parametrize(("origin", "pattern", "method"), PATTERNS, ids=lambda value: str(value)[:40])

@@ -1,0 +1,238 @@
+"""``python -m ops COMMAND``: one group of commands, one rule for errors and exit codes.
+
+    0     done, or there was nothing to do
+    1     it did not happen (one sentence on stderr says why), or doctor or redrive found something left to do
+    2     wrong usage
+    130   interrupted
+
+``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor and redrive at what
+``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for ``--help``.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+FAILED = 1
+INTERRUPTED = 130
+_GOES_ON = (
+    "A change that CloudFormation has begun goes on without this program; run the same command again to see "
+    "where it stands."
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command that ends by the rule above. ``if_interrupted`` says what became of its work."""
+
+    def __init__(self, *arguments: Any, if_interrupted: str = _GOES_ON, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.if_interrupted = if_interrupted
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the command and return its exit code. A command returns False when something is left to do."""
+        from ops.errors import OpsError
+
+        try:
+            return FAILED if super().invoke(ctx) is False else 0
+        except OpsError as error:
+            click.echo(error, err=True)
+            return FAILED
+        except OSError as error:
+            click.echo(f"{error.filename or 'A file'} could not be used: {error.strerror}", err=True)
+            return FAILED
+        except KeyboardInterrupt:
+            click.echo(f"\nInterrupted. {self.if_interrupted}", err=True)
+            return INTERRUPTED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    try:
+        return int(commands.main(arguments, prog_name="python -m ops", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def commands() -> None:
+    """Package, deploy, examine, repair and remove personalize-api."""
+
+
+def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_stage = click.option("--stage", default="dev", show_default=True, help="Stage of .chalice/config.json.")
+_region = click.option("--region", help="AWS region (default: that of the environment or the profile).")
+_profile = click.option("--profile", help="Profile of the AWS configuration.")
+_yes = click.option("--yes", is_flag=True, help="Carry the plan out without asking.")
+_stack_name = click.option("--stack-name", help="Name of the one stack (default: personalize-api-STAGE).")
+_given = click.option(
+    "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="Parameter of a stack; may be repeated."
+)
+_reading = _options(_stage, _region, _profile)
+_changing = _options(_reading, _yes)
+
+
+@commands.command(cls=Command, if_interrupted="Nothing was deployed.")
+@_options(_stage, _region)
+def package(*, stage: str, region: str | None) -> None:
+    """Write build/STAGE/sam.yaml and deployment.zip."""
+    from ops.deploy import run_package
+
+    run_package(stage, region)
+
+
+@commands.command(cls=Command)
+@_options(_changing, _given)
+def deploy(*, stage: str, region: str | None, profile: str | None, yes: bool, given: tuple[str, ...]) -> None:
+    """Deploy pipeline, functions and access, in this order."""
+    from ops.deploy import run_all_steps
+    from ops.terminal import open_terminal
+
+    run_all_steps(stage, open_terminal(agreed=yes), given, profile=profile, region=region)
+
+
+@commands.command(cls=Command)
+@_options(_changing, _given)
+def pipeline(
+    *, stage: str, region: str | None, profile: str | None, yes: bool, given: tuple[str, ...]
+) -> None:
+    """Step 1: stream, archive, quarantine, alarms."""
+    from ops.deploy import run_pipeline
+    from ops.terminal import open_terminal
+
+    run_pipeline(stage, open_terminal(agreed=yes), given, profile=profile, region=region)
+
+
+@commands.command(cls=Command)
+@_changing
+def functions(*, stage: str, region: str | None, profile: str | None, yes: bool) -> None:
+    """Step 2: 'chalice deploy'."""
+    from ops.deploy import run_functions
+    from ops.terminal import open_terminal
+
+    run_functions(stage, open_terminal(agreed=yes), profile=profile, region=region)
+
+
+@commands.command(cls=Command)
+@_options(_changing, _given)
+def access(*, stage: str, region: str | None, profile: str | None, yes: bool, given: tuple[str, ...]) -> None:
+    """Step 3: API key, usage plan, error responses, alarms."""
+    from ops.deploy import run_access
+    from ops.terminal import open_terminal
+
+    run_access(stage, open_terminal(agreed=yes), given, profile=profile, region=region)
+
+
+@commands.command("deploy-stack", cls=Command)
+@_options(_changing, _given, _stack_name)
+def deploy_stack(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    yes: bool,
+    given: tuple[str, ...],
+    stack_name: str | None,
+) -> None:
+    """Package, then create or update everything as one stack."""
+    from ops.deploy import run_one_stack
+    from ops.terminal import open_terminal
+
+    terminal = open_terminal(agreed=yes)
+    run_one_stack(stage, terminal, given, stack_name=stack_name, profile=profile, region=region)
+
+
+@commands.command(cls=Command)
+@_options(_changing, _stack_name)
+@click.option("--delete-events", is_flag=True, help="Delete the archive bucket too, with every event in it.")
+@click.option("--bucket", help="The archive bucket, where no stack names it any more.")
+def destroy(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    yes: bool,
+    stack_name: str | None,
+    delete_events: bool,
+    bucket: str | None,
+) -> None:
+    """Remove what is deployed of a stage, whichever way it was deployed."""
+    from ops.destroy import run_destroy
+    from ops.terminal import open_terminal
+
+    run_destroy(
+        stage,
+        open_terminal(agreed=yes),
+        stack_name=stack_name,
+        delete_events=delete_events,
+        bucket=bucket,
+        profile=profile,
+        region=region,
+    )
+
+
+@commands.command(cls=Command, if_interrupted="Nothing was changed.")
+@_options(_reading, _stack_name)
+def doctor(*, stage: str, region: str | None, profile: str | None, stack_name: str | None) -> bool:
+    """Examine a deployment and say what to do; change nothing."""
+    from ops.doctor import run_doctor
+
+    return run_doctor(stage, stack_name=stack_name, profile=profile, region=region)
+
+
+@commands.command(cls=Command, if_interrupted="Nothing is lost; run it again to go on.")
+@_options(_reading, _stack_name)
+@click.option("--dry-run", is_flag=True, help="Count the reasons; put and delete nothing.")
+@click.option(
+    "--repair",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Python file with a function repair(record, reason, error).",
+)
+def redrive(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    stack_name: str | None,
+    dry_run: bool,
+    repair: Path | None,
+) -> bool:
+    """Put quarantined records back into the stream."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from ops.redrive import run_redrive
+
+    return run_redrive(
+        stage, stack_name=stack_name, dry_run=dry_run, repair_file=repair, profile=profile, region=region
+    )
+
+
+@commands.command(
+    cls=Command,
+    if_interrupted="Nothing was changed.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def capacity(arguments: tuple[str, ...]) -> None:
+    """Shards, calls and price of a number of events a second, on paper."""
+    from ops.capacity import capacity as calculator
+
+    calculator.main(arguments)
