@@ -77,9 +77,10 @@ class Deployment:
     def output(self, name: str) -> str:
         """Return an output. Raises NotDeployedError when no stack of the deployment has it."""
         if name not in self.outputs:
+            where = f"The stack {' and '.join(self.stacks)}" if self.stacks else f"The stage {self.stage}"
             raise NotDeployedError(
-                f"The stack {' and '.join(self.stacks) or 'of the stage'} has no output {name}. Check that "
-                "it belongs to personalize-api and that its deployment has ended well."
+                f"{where} has no output {name}. Check that the stack belongs to personalize-api and that its "
+                f"deployment has ended well, or deploy again ({make_line('deploy', STAGE=self.stage)})."
             )
         return self.outputs[name]
 

@@ -68,12 +68,13 @@ def package(
             return Package(template_path, zip_path, template, reused=True)
         report(f"Packaging stage {stage}")
         stamp.unlink(missing_ok=True)
+        document = _merge_document(project_dir, origin)
         wheels = download_wheels(project_dir, build_dir, report)
         with tempfile.TemporaryDirectory(dir=build_dir, prefix=f".{stage}-") as folder:
             staged, output = Path(folder) / "project", Path(folder) / "output"
             stage_inputs(project_dir, staged)
             merge_path = Path(folder) / "merge.yaml"
-            merge_path.write_text(merge.dump(_merge_document(project_dir, origin)), encoding="utf-8")
+            merge_path.write_text(merge.dump(document), encoding="utf-8")
             _run_chalice(staged, stage, merge_path, output, region=region, wheels=wheels)
             template = merge.load((output / "sam.yaml").read_text(encoding="utf-8"))
             merge.check_merged(template)

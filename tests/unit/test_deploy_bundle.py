@@ -91,6 +91,15 @@ def test_a_broken_configuration_is_named(project, tmp_path):
         bundle.package("dev", project_dir=project, build_dir=tmp_path / "build")
 
 
+def test_a_new_right_without_its_resources_stops_the_packaging(project, tmp_path):
+    path = project / ".chalice" / "policy-api-handler.json"
+    policy = json.loads(path.read_text())
+    policy["Statement"].append(policy["Statement"][0] | {"Sid": "GetPersonalizedRanking"})
+    path.write_text(json.dumps(policy))
+    with pytest.raises(PackagingError, match=r"The Sid GetPersonalizedRanking is in \.chalice/policy-api"):
+        bundle.package("dev", project_dir=project, build_dir=tmp_path / "build")
+
+
 def test_the_local_stage_names_what_the_local_stack_makes():
     config = json.loads((bundle.ROOT / ".chalice" / "config.json").read_text())
     variables = config["stages"]["local"]["environment_variables"]

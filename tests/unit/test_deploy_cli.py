@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import signal
 import subprocess
 import sys
 
@@ -53,6 +54,15 @@ def test_what_make_run_makes_no_other_command_makes_or_removes(command, capsys):
     assert "is made by 'make run'" in capsys.readouterr().err
 
 
+@pytest.fixture
+def signals():
+    """Put back the handler that redrive sets for its own process."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("signals")
 @pytest.mark.parametrize("options", [["--profile", "shop"], ["--region", "eu-west-1"], ["--stack-name", "x"]])
 @pytest.mark.parametrize("command", ["doctor", "redrive"])
 def test_the_local_stage_takes_no_options_of_an_account(command, options, capsys):
