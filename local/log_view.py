@@ -10,9 +10,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import contract
+from chalicelib.api import log_name
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -20,7 +24,14 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 OVERLAP_MILLISECONDS = 1000
 EXPECTED_ERROR = "DeliveryIncompleteError"
-ROUTES = {"Recommendations": "POST /recommendations", "History": "POST /history"}
+_OPENAPI = Path(contract.__file__).parent / "openapi.json"
+ROUTES = {
+    log_name(operation["x-module"]): f"{method.upper()} {path}"
+    for path, methods in json.loads(_OPENAPI.read_text("utf-8"))["paths"].items()
+    for method, operation in methods.items()
+    if "x-alias-of" not in operation
+}
+"""The routes by their name in log lines. Lines of an alias cannot be told from those of its route."""
 
 
 def to_line(logged: str) -> str | None:

@@ -86,7 +86,7 @@ def parse_load(arguments: Sequence[str] | None, module: str) -> Load:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the report for the load that ``arguments`` describe, by default the command line."""
-    print(report(size(parse_load(arguments, "ops.capacity.capacity"))))
+    print(report(size(parse_load(arguments, "ops capacity"))))
 
 
 if __name__ == "__main__":
