@@ -18,6 +18,7 @@ from chalicelib.clients import Clients
 from chalicelib.config import Config
 
 if TYPE_CHECKING:
+    from chalicelib.delivery.finished import FinishedRecords
     from chalicelib.delivery.send import WorkerThreads
 
 DELIVERY_CONCURRENCY = 16
@@ -45,6 +46,13 @@ class Services:
             Clients(max_connections=DELIVERY_CONCURRENCY),
             now=lambda: datetime.now(timezone.utc),
         )
+
+    @cached_property
+    def finished_records(self) -> FinishedRecords:
+        """What this sandbox has delivered or quarantined."""
+        from chalicelib.delivery.finished import FinishedRecords  # noqa: PLC0415
+
+        return FinishedRecords()
 
     @cached_property
     def worker_threads(self) -> WorkerThreads:

@@ -54,7 +54,12 @@ def handle(event: Mapping[str, Any], context: Context, services: Services) -> di
 def deliver(
     batch: Sequence[KinesisRecord], services: Services, *, seconds_left: Callable[[], float]
 ) -> Outcome:
-    """Deliver a batch: the calls of a chain in order, ``services.delivery_concurrency`` chains at a time."""
+    """Deliver a batch: the calls of a chain in order, ``services.delivery_concurrency`` chains at a time.
+
+    Records that this sandbox has finished before count as delivered: Lambda delivers them again where it
+    ignores the response.
+    """
+    finished, batch = services.finished_records.split(batch)
     work = plan(batch, tracking_id=services.config.tracking_id, seconds_left=seconds_left)
     quarantine = Quarantine(
         services.config.quarantine_queue_url,
@@ -64,13 +69,13 @@ def deliver(
     )
     # Before the calls, so that a slow Personalize cannot keep poison in the stream for ever.
     unreadable = quarantine.put(work.rejected, now=services.now(), seconds_left=seconds_left)
-    sent = Sender(services.clients.personalize_events, seconds_left).send(
-        work.chains, services.worker_threads
-    )
+    sent = Sender(services, seconds_left).send(work.chains)
     refused = quarantine.put(sent.rejected, now=services.now(), seconds_left=seconds_left)
+    quarantined = [*unreadable.quarantined, *refused.quarantined]
+    services.finished_records.add([*sent.delivered, *quarantined])
     return Outcome(
-        delivered=sent.delivered,
-        quarantined=[*unreadable.quarantined, *refused.quarantined],
+        delivered=[*finished, *sent.delivered],
+        quarantined=quarantined,
         deferred=[
             *((record, _NOT_READ) for record in work.unread),
             *unreadable.deferred,

@@ -59,6 +59,16 @@ class Outcome:
         )
 
     @property
+    def records(self) -> list[KinesisRecord]:
+        """The records that have an outcome."""
+        return [
+            *self.delivered,
+            *self.quarantined,
+            *(rejected.record for rejected in self.rejected),
+            *(record for record, _ in self.deferred),
+        ]
+
+    @property
     def first_deferred(self) -> str | None:
         """The lowest sequence number that has to be delivered again, or None."""
         return min((record.sequence_number for record, _ in self.deferred), key=int, default=None)

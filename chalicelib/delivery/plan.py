@@ -15,6 +15,8 @@ from chalicelib.delivery.outcome import UNREADABLE, RejectedRecord
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import Record, RecordType
 
+MAX_CALLS_PER_CHAIN = 500
+"""In one batch. More of them could not be made one after another in the time of an invocation."""
 RESERVED_SECONDS = 10.0
 """Of the invocation, for quarantine and response: nothing is read and no call is started in them. Twice what
 the slowest call to the quarantine takes."""
@@ -108,10 +110,25 @@ def plan(
         # keeps the first of them.
         key = (record.event_id, kinesis_record.data)
         events.setdefault(key, PendingEvent(record, [])).kinesis_records.append(kinesis_record)
-    planned = [Chain([*_calls([*events.values()], tracking_id)]) for events in chains.values()]
+    planned = [chain for events in chains.values() for chain in _chains([*events.values()], tracking_id)]
     # A long chain that is started last would run on alone after all the others.
     planned.sort(key=lambda chain: len(chain.calls), reverse=True)
     return Plan(planned, rejected, unread)
+
+
+def _chains(events: Sequence[PendingEvent], tracking_id: str) -> list[Chain]:
+    """Return one chain, or one for each value of the shared arguments when one would be too long.
+
+    So a session whose events alternate between two users keeps the order of each user.
+    """
+    calls = [*_calls(events, tracking_id)]
+    if len(calls) <= MAX_CALLS_PER_CHAIN:
+        return [Chain(calls)]
+    alike: dict[frozenset[tuple[str, str]], list[PendingEvent]] = {}
+    for event in events:
+        shared = event.record.type.shared_arguments(event.record.body)
+        alike.setdefault(frozenset(shared.items()), []).append(event)
+    return [Chain([*_calls(part, tracking_id)]) for part in alike.values()]
 
 
 def _calls(events: Sequence[PendingEvent], tracking_id: str) -> Iterator[ApiCall]:

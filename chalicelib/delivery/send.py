@@ -1,4 +1,4 @@
-"""Performs the calls of a plan: threads, order, halving. Knows no operation of Personalize by name."""
+"""Performs the calls of a plan: threads, order, retries, halving. Knows no operation by name."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from chalicelib.errors import (
 )
 
 if TYPE_CHECKING:
-    from mypy_boto3_personalize_events import PersonalizeEventsClient
+    from chalicelib.services import Services
 
 RESPONSE_SECONDS = 2.0
 """Of the reserved seconds: calls that are still under way then are not waited for."""
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 2.0
+"""Between two tries of a call that failed for now. Half of each pause is drawn."""
 
 _HALTED = UnavailableError("Delivery was stopped before this call.")
 _TOO_LATE = UnavailableError("Too little time was left to call Personalize.")
@@ -56,81 +59,108 @@ class WorkerThreads:
 class Sender:
     """Performs the calls of one batch."""
 
-    def __init__(self, client: PersonalizeEventsClient, seconds_left: Callable[[], float]) -> None:
-        self._client = client
+    def __init__(self, services: Services, seconds_left: Callable[[], float]) -> None:
+        self._client = services.clients.personalize_events
+        self._services = services
         self._seconds_left = seconds_left
         self._halted = threading.Event()
 
-    def send(self, chains: Sequence[Chain], threads: WorkerThreads) -> Outcome:
-        """Send one chain per thread at a time. Chains that do not end in time are deferred whole."""
+    def send(self, chains: Sequence[Chain]) -> Outcome:
+        """Send one chain per thread at a time. What has no outcome when the time is up is deferred."""
         waiting: SimpleQueue[Chain] = SimpleQueue()
-        finished: SimpleQueue[tuple[Chain, Outcome]] = SimpleQueue()
+        outcomes: SimpleQueue[Outcome] = SimpleQueue()
         for chain in chains:
             waiting.put(chain)
         # Workers that take the next chain: a task for each would cost a tenth of the delivery's CPU time.
-        pool = threads.pool()
+        threads = self._services.worker_threads
         count = min(threads.number, len(chains))
-        workers = [pool.submit(self._work, waiting, finished) for _ in range(count)]
+        workers = [threads.pool().submit(self._work, waiting, outcomes) for _ in range(count)]
         _, late = wait(workers, timeout=max(0.0, self._seconds_left() - RESPONSE_SECONDS))
         # A worker that still waits for Personalize makes no further call. What it has sent is ignored as a
-        # duplicate when Lambda delivers the chain again.
+        # duplicate when Lambda delivers the record again.
         self._halted.set()
         if late:
             threads.abandon()
-        outcomes = []
-        unfinished = {id(chain): chain for chain in chains}
-        for _ in range(finished.qsize()):
-            chain, outcome = finished.get_nowait()
-            outcomes.append(outcome)
-            del unfinished[id(chain)]
-        return Outcome.joined(
-            [
-                *outcomes,
-                *(Outcome.deferring(chain.kinesis_records, _NO_RESPONSE) for chain in unfinished.values()),
-            ]
-        )
+        sent = Outcome.joined([outcomes.get_nowait() for _ in range(outcomes.qsize())])
+        if not late:
+            return sent
+        finished = {*map(id, sent.records)}
+        planned = (record for chain in chains for record in chain.kinesis_records)
+        unfinished = [record for record in planned if id(record) not in finished]
+        return Outcome.joined([sent, Outcome.deferring(unfinished, _NO_RESPONSE)])
 
-    def _work(self, waiting: SimpleQueue[Chain], finished: SimpleQueue[tuple[Chain, Outcome]]) -> None:
-        """Send one chain after another until none waits."""
+    def _work(self, waiting: SimpleQueue[Chain], outcomes: SimpleQueue[Outcome]) -> None:
+        """Send one chain after another until none waits. The outcome of each call is told when it ends."""
         with suppress(Empty):
             while True:
-                chain = waiting.get_nowait()
-                try:
-                    outcome = self._send_in_order(chain.calls)
-                except Exception as error:  # noqa: BLE001 - a fault of ours in one chain must not cost the others
-                    failure = UnavailableError(f"Delivery of a session failed with {type(error).__name__}.")
-                    outcome = Outcome.deferring(chain.kinesis_records, failure)
-                finished.put((chain, outcome))
+                self._send_in_order(waiting.get_nowait().calls, outcomes)
 
-    def _send_in_order(self, calls: Sequence[ApiCall]) -> Outcome:
+    def _send_in_order(self, calls: Sequence[ApiCall], outcomes: SimpleQueue[Outcome]) -> None:
         """Make one call after another. The first that fails defers the rest: order comes before speed."""
-        outcomes = []
         for position, call in enumerate(calls):
             outcome = self._send(call)
-            outcomes.append(outcome)
+            outcomes.put(outcome)
             if outcome.deferred:
                 _, failure = outcome.deferred[-1]
                 rest = Chain(calls[position + 1 :])
-                outcomes.append(Outcome.deferring(rest.kinesis_records, failure))
+                outcomes.put(Outcome.deferring(rest.kinesis_records, failure))
                 break
-        return Outcome.joined(outcomes)
 
     def _send(self, call: ApiCall) -> Outcome:
+        """Make one call, whatever happens. A fault of ours in one chain must not cost the others."""
+        try:
+            return self._send_or_halve(call)
+        except Exception as error:  # noqa: BLE001 - see above
+            failure = UnavailableError(f"Delivery of a session failed with {type(error).__name__}.")
+            return Outcome.deferring(call.kinesis_records, failure)
+
+    def _send_or_halve(self, call: ApiCall) -> Outcome:
         """Make one call. When Personalize refuses it, make its halves, until the offending event is alone."""
-        if self._halted.is_set() or self._seconds_left() < RESERVED_SECONDS:
-            return Outcome.deferring(call.kinesis_records, _HALTED if self._halted.is_set() else _TOO_LATE)
-        failure = self._perform(call)
+        failure, tries = self._perform(call)
         if failure is None:
-            return Outcome(delivered=call.kinesis_records, calls=1)
+            return Outcome(delivered=call.kinesis_records, calls=tries)
         if not isinstance(failure, InvalidRequestError):
-            return Outcome.deferring(call.kinesis_records, failure, calls=1)
+            return Outcome.deferring(call.kinesis_records, failure, calls=tries)
         if len(call.events) == 1:
             rejected = [RejectedRecord(record, REFUSED, str(failure)) for record in call.kinesis_records]
-            return Outcome(rejected=rejected, calls=1)
-        return Outcome.joined([Outcome(calls=1), self._send_in_order(call.halves())])
+            return Outcome(rejected=rejected, calls=tries)
+        first, second = call.halves()
+        outcome = self._send_or_halve(first)
+        if outcome.deferred:
+            _, failure = outcome.deferred[-1]
+            later = Outcome.deferring(second.kinesis_records, failure)
+        else:
+            later = self._send_or_halve(second)
+        return Outcome.joined([Outcome(calls=tries), outcome, later])
 
-    def _perform(self, call: ApiCall) -> PersonalizeApiError | None:
-        """Return why the call failed, or None."""
+    def _perform(self, call: ApiCall) -> tuple[PersonalizeApiError | None, int]:
+        """Return why the call failed, or None, and how often it was made.
+
+        A call that fails for now is tried again while time is left: a long chain would never come to its end
+        otherwise. The pauses are counted as well, so that the tries end even where the clock stands still.
+        """
+        pause = FIRST_PAUSE_SECONDS
+        seconds = self._seconds_left() - RESERVED_SECONDS
+        tries = 0
+        failure: PersonalizeApiError | None = _TOO_LATE
+        while True:
+            if self._halted.is_set():
+                return (failure if tries else _HALTED), tries
+            if seconds < 0 or self._seconds_left() < RESERVED_SECONDS:
+                return failure, tries
+            failure = self._try(call)
+            tries += 1
+            if failure is None or isinstance(failure, (InvalidRequestError, MisconfiguredError)):
+                return failure, tries
+            pause_now = pause * (0.5 + self._services.chance() / 2)
+            seconds -= pause_now
+            if seconds < 0:
+                return failure, tries
+            self._services.sleep(pause_now)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _try(self, call: ApiCall) -> PersonalizeApiError | None:
+        """Make one call once. Returns why it failed, or None."""
         try:
             getattr(self._client, call.method)(**call.arguments)
         except AwsError as error:

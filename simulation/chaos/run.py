@@ -105,6 +105,7 @@ def _faults(scenario: Scenario) -> dict[str, Any]:
     return {
         "seed": scenario.seed,
         "operations": ["PutEvents"],
+        "latencyMs": scenario.latency_ms,
         "throttleRate": scenario.throttle,
         "errorRate": scenario.errors,
         "resetRate": scenario.resets,

@@ -26,6 +26,10 @@ class Scenario:
     duplicates: float = 0.005
     # Share of the sessions in which the user signs in midway:
     sign_ins: float = 0.1
+    # Sessions that two people share: their users alternate, so that each event needs a call of its own.
+    shared_sessions: int = 5
+    # Of every request to Personalize:
+    latency_ms: int = 20
     # Shares of the invocations: killed at a random moment, and started shortly before the timeout.
     kills: float = 0.15
     short_timeouts: float = 0.05

@@ -26,6 +26,8 @@ EVENTS_PER_CALL = 10
 
 SESSION_SHARE = 0.02
 """Duration of a session as a share of the whole traffic. Events of several sessions are mixed."""
+SHARED_SESSION_EVENTS = 400
+"""Of a session that two people share: a chain of as many calls. At most a hundredth of all events."""
 OTHER_PRODUCER_SHARE = 0.02
 """Share of the events that another producer puts, without EventId and ReceivedAt."""
 DUPLICATE_DISTANCE_RECORDS = 200
@@ -123,6 +125,10 @@ def _schedule(scenario: Scenario, random: Random) -> list[int]:
     """
     starts = [random.random() for _ in range(scenario.sessions)]
     owners = [*range(scenario.sessions)][: scenario.events]
+    each = min(SHARED_SESSION_EVENTS, scenario.events // 100)
+    owners += [session for session in range(scenario.shared_sessions) for _ in range(each)][
+        : scenario.events - len(owners)
+    ]
     owners += [random.randrange(scenario.sessions) for _ in range(scenario.events - len(owners))]
     return [owner for _, owner in sorted((starts[o] + SESSION_SHARE * random.random(), o) for o in owners)]
 
@@ -137,6 +143,7 @@ class _Writer:
     def __init__(self, scenario: Scenario, random: Random, started: float) -> None:
         self._random = random
         self._started = started
+        self._shared_sessions = scenario.shared_sessions
         self._received_at = datetime.fromtimestamp(started, timezone.utc)
         self._signs_in = [random.random() < scenario.sign_ins for _ in range(scenario.sessions)]
         self._events_of: Counter[int] = Counter()
@@ -175,8 +182,10 @@ class _Writer:
                 "page": f"seite-{self._events_of[session]} ☂",
             },
         }
+        if session < self._shared_sessions:
+            request["UserId"] = f"user-{self._events_of[session] % 2}"
         # Every tenth session is anonymous from its first event to its last.
-        if session % 10 and (self._events_of[session] >= 5 or not self._signs_in[session]):
+        elif session % 10 and (self._events_of[session] >= 5 or not self._signs_in[session]):
             request["UserId"] = f"user-{session % 997:04}"
         self._events_of[session] += 1
         return request

@@ -21,7 +21,7 @@ def deliver(monkeypatch, services):
 
     def run(*payloads, report=False, seconds=60.0):
         config = Config.from_environ(SETTINGS | {"REPORT_BATCH_ITEM_FAILURES": str(report).lower()})
-        configured = replace(services, config=config, delivery_concurrency=1)
+        configured = replace(services, config=config, delivery_concurrency=1, sleep=lambda seconds: None)
         monkeypatch.setattr(app, "services", configured)
         return app.deliver_events(kinesis_event(*payloads), Context(seconds))
 

@@ -46,13 +46,14 @@ class Wire:
     bucket. ``tick`` is called before and after every request is carried out.
     """
 
-    def __init__(self, *, invalid_items=(), faults=None, tick=lambda: None):
+    def __init__(self, *, invalid_items=(), faults=None, tick=lambda: None, sleep=lambda seconds: None):
         self.trained = []
         self.messages = []
         self.objects = {}
         self.requests = 0
         self.faults = defaultdict(deque, {key: deque(kinds) for key, kinds in (faults or {}).items()})
         self.tick = tick
+        self.sleep = sleep
         self._invalid_items = frozenset(invalid_items)
         self._event_ids = set()
         self._lock = threading.Lock()
@@ -65,6 +66,7 @@ class Wire:
                 SETTINGS | {"TRACKING_ID": TRACKING_ID, "EVENTS_BUCKET_NAME": "archive"} | settings
             ),
             now=lambda: NOW,
+            sleep=self.sleep,
             delivery_concurrency=concurrency,
         )
         clients = services.clients

@@ -117,15 +117,25 @@ def test_the_same_seed_draws_the_same_traffic(filled):
 
 def test_the_fewest_calls_are_ten_events_of_one_user_and_session_in_order():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
-    scenario = Scenario(events=95, sessions=1, poison=0, duplicates=0, sign_ins=0)
+    scenario = Scenario(events=95, sessions=1, poison=0, duplicates=0, sign_ins=0, shared_sessions=0)
     expectation = fill(stream, scenario, Random(1), NOW.timestamp())
     assert expectation.fewest_calls(stream, 1000) == 10
     assert expectation.fewest_calls(stream, 25) == 3 + 3 + 3 + 2
 
 
+def test_each_event_of_a_shared_session_is_a_call_of_its_own():
+    stream = Stream(1, now=NOW.timestamp, random=Random(1))
+    scenario = Scenario(events=1_000, sessions=50, poison=0, duplicates=0, shared_sessions=1)
+    fill(stream, scenario, Random(1), NOW.timestamp())
+    found = [read(record) for record in all_of(stream)]
+    users = [event.body["UserId"] for event in found if event.session_id == "session-000000"]
+    assert len(users) >= 10
+    assert users == [f"user-{number % 2}" for number in range(len(users))]
+
+
 def test_a_sign_in_costs_a_call_of_its_own():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
-    scenario = Scenario(events=40, sessions=2, poison=0, duplicates=0, sign_ins=1)
+    scenario = Scenario(events=40, sessions=2, poison=0, duplicates=0, sign_ins=1, shared_sessions=0)
     expectation = fill(stream, scenario, Random(1), NOW.timestamp())
     events_of = {name: len(ids) for name, ids in expectation.sessions.items()}
     anonymous, signing_in = events_of["session-000000"], events_of["session-000001"]
