@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -93,17 +93,17 @@ class Sender:
         """Send one chain after another until none waits. The outcome of each call is told when it ends."""
         with suppress(Empty):
             while True:
-                self._send_in_order(waiting.get_nowait().calls, outcomes)
+                for outcome in self._send_in_order(waiting.get_nowait().calls):
+                    outcomes.put(outcome)
 
-    def _send_in_order(self, calls: Sequence[ApiCall], outcomes: SimpleQueue[Outcome]) -> None:
+    def _send_in_order(self, calls: Sequence[ApiCall]) -> Iterator[Outcome]:
         """Make one call after another. The first that fails defers the rest: order comes before speed."""
         for position, call in enumerate(calls):
             outcome = self._send(call)
-            outcomes.put(outcome)
+            yield outcome
             if outcome.deferred:
                 _, failure = outcome.deferred[-1]
-                rest = Chain(calls[position + 1 :])
-                outcomes.put(Outcome.deferring(rest.kinesis_records, failure))
+                yield Outcome.deferring(Chain(calls[position + 1 :]).kinesis_records, failure)
                 break
 
     def _send(self, call: ApiCall) -> Outcome:
@@ -124,14 +124,7 @@ class Sender:
         if len(call.events) == 1:
             rejected = [RejectedRecord(record, REFUSED, str(failure)) for record in call.kinesis_records]
             return Outcome(rejected=rejected, calls=tries)
-        first, second = call.halves()
-        outcome = self._send_or_halve(first)
-        if outcome.deferred:
-            _, failure = outcome.deferred[-1]
-            later = Outcome.deferring(second.kinesis_records, failure)
-        else:
-            later = self._send_or_halve(second)
-        return Outcome.joined([Outcome(calls=tries), outcome, later])
+        return Outcome.joined([Outcome(calls=tries), *self._send_in_order(call.halves())])
 
     def _perform(self, call: ApiCall) -> tuple[PersonalizeApiError | None, int]:
         """Return why the call failed, or None, and how often it was made.

@@ -168,6 +168,13 @@ def test_access_denied_stops_asking_for_the_other_sessions(stubs, deliver):
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 
+def test_a_refused_call_whose_first_half_fails_leaves_the_second_half_for_later(stubs, deliver):
+    refuse(stubs, "InvalidInputException", "a", "b")
+    refuse(stubs, "AccessDeniedException", "a")
+    answer = deliver(event("a"), event("b"), report=True)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
 def test_with_less_than_ten_seconds_left_nothing_is_called_and_everything_returned(stubs, deliver):
     answer = deliver(event("a"), event("b", "b"), report=True, seconds=9.9)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}

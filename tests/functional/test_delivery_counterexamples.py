@@ -1,6 +1,7 @@
 """What the properties, the chaos run and a review brought to light in delivery, each as small as it gets."""
 
 import json
+from dataclasses import replace
 
 from tests.support.factories import kinesis_record, request
 from tests.support.wire import Wire, deliver
@@ -34,6 +35,15 @@ def test_a_slow_quarantine_queue_leaves_time_to_answer(monkeypatch):
         outcome = deliver(poison, services, seconds_left=lambda: left[0])
     assert left[0] > 0
     assert len(outcome.quarantined) + len(outcome.deferred) == 300
+
+
+def test_a_fault_of_ours_in_one_session_does_not_cost_the_others(monkeypatch):
+    wire = Wire(faults={"unlucky": ["throttled"] * 4})
+    batch = [kinesis_record(request(SessionId=name), n) for n, name in enumerate(("unlucky", "lucky"))]
+    with wire.connected(monkeypatch) as services:
+        outcome = deliver(batch, replace(services, chance=lambda: 1 / 0))
+    assert [record.sequence_number for record in outcome.delivered] == ["1"]
+    assert outcome.reasons == {"Delivery of a session failed with ZeroDivisionError.": 1}
 
 
 def test_an_event_that_botocore_cannot_send_is_quarantined_and_its_neighbours_arrive(monkeypatch):

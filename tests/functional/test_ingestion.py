@@ -96,6 +96,12 @@ def test_no_pause_outlasts_the_time_of_the_request(stubs, ingest):
     assert clock.pauses == []
 
 
+def test_a_stream_that_throttles_the_whole_call_is_an_outage_and_not_the_callers_fault(stubs, ingest):
+    stubs["kinesis"].add_client_error("put_records", "ProvisionedThroughputExceededException")
+    (result,) = ingest([request()])
+    assert type(result.error) is UnavailableError
+
+
 def test_a_stream_that_does_not_exist_is_the_operators_fault(stubs, ingest, clock):
     stubs["kinesis"].add_client_error("put_records", "ResourceNotFoundException")
     (result,) = ingest([request()])

@@ -102,6 +102,13 @@ def test_thirty_two_levels_pass_and_one_more_does_not():
         contract.parse(b"[" * 33 + b"]" * 33)
 
 
+def test_many_brackets_side_by_side_are_no_depth():
+    contract.parse(b"[" + b",".join([b"[]"] * 100) + b"]")
+    contract.parse(b"[[]," + b"[" * 31 + b"]" * 31 + b"]")
+    with pytest.raises(InvalidRequestError, match="Send at most 32 levels"):
+        contract.parse(b"[[]," + b"[" * 32 + b"]" * 32 + b"]")
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_either_json_or_refused(text):
     try:
