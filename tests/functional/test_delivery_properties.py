@@ -22,7 +22,7 @@ from simulation.invocation import Runtime
 from simulation.stream import LARGEST_GAP, Stream
 from tests.support.factories import NOW
 from tests.support.strategies import (
-    CURSED,
+    FAILING,
     contents,
     faults,
     kill_moments,
@@ -44,7 +44,7 @@ thorough = settings(deadline=None, max_examples=100, suppress_health_check=[Heal
 def test_every_record_ends_delivered_quarantined_or_deferred_exactly_once(contents, faults, concurrency):
     stream = filled(contents, shard_count=1)
     batch = decode_records({"Records": [record.as_event() for record in stream.shards[0]]})
-    wire = Wire(invalid_items=[CURSED], faults=faults)
+    wire = Wire(invalid_items=[FAILING], faults=faults)
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
         wire.connected(monkeypatch, concurrency=concurrency) as services,
@@ -97,7 +97,7 @@ def test_a_long_session_keeps_its_order_whatever_its_calls_meet(contents, faults
 def deliver_all(stream, faults, mapping, kills, seed=0):
     """Play the event source to the end of the stream, and compare what arrived with what was put."""
     trained, poison = judge(stream)
-    wire = Wire(invalid_items=[CURSED], faults=faults)
+    wire = Wire(invalid_items=[FAILING], faults=faults)
     moments = iter(kills)
     with deliver_events(wire, mapping, concurrency=1 if kills else 8) as handler:
         runtime = Runtime(
@@ -124,7 +124,7 @@ def judge(stream):
             except InvalidRequestError:
                 poison.add(record.place)
                 continue
-            if event.entry.get("itemId") == CURSED:
+            if event.entry.get("itemId") == FAILING:
                 poison.add(record.place)
             else:
                 trained[event.session_id].setdefault(event.event_id)

@@ -259,7 +259,7 @@ def test_functions_are_tagged(transformed):
         assert {"Key": "project", "Value": "personalize-api"} in function["Properties"]["Tags"]
 
 
-def test_every_finding_of_checkov_that_is_not_mended_has_its_reason():
+def test_every_finding_of_checkov_that_is_not_corrected_has_its_reason():
     config = (ROOT / "resources" / "checkov.yaml").read_text("utf-8")
     skipped = re.findall(r"(?m)^  - (CKV_\w+)(.*)$", config)
     assert skipped

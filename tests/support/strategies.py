@@ -12,7 +12,7 @@ from tests.support.factories import NOW, request
 from tests.support.wire import FAULTS
 
 SESSIONS = ("s1", "s2", "s3", "ß ☂")
-CURSED = "cursed"
+FAILING = "failing"
 """An item that the contract allows and Personalize refuses."""
 
 # What the stream may hold
@@ -40,7 +40,7 @@ def requests(draw):
     """A request that mostly fits the contract; event ids belong to their session."""
     session = draw(sessions)
     content = draw(st.dictionaries(st.text(max_size=8), json_values, max_size=2))
-    content["itemId"] = draw(st.sampled_from(["i1", "i2", CURSED]))
+    content["itemId"] = draw(st.sampled_from(["i1", "i2", FAILING]))
     optional = {
         "EventId": st.sampled_from([f"{session}-{letter}" for letter in "ab"]),
         "SentAt": st.integers(0, 2 * 10**9) | st.sampled_from(["2026-01-31T12:00:00Z", "yesterday"]),
@@ -127,14 +127,14 @@ def spread(drawn):
         if kind != "visit":
             yield kind, content
             continue
-        session, user, length, cursed, reuses = content
+        session, user, length, failing, reuses = content
         for number in range(length):
             yield (
                 "ingested",
                 request(
                     SessionId=session,
                     UserId=user,
-                    Event={"itemId": CURSED if number == cursed else "i1"},
+                    Event={"itemId": FAILING if number == failing else "i1"},
                     EventId=f"{session}-{number % 4}" if reuses else None,
                 ),
             )
