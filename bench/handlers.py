@@ -76,7 +76,7 @@ def our_delivery(calls: int, records: int, sessions: int, concurrency: int = 0) 
     from chalicelib.clients import Clients
 
     if concurrency:
-        clients = Clients(max_connections=concurrency)
+        clients = Clients(delivery_concurrency=concurrency)
         app.services = replace(app.services, clients=clients, delivery_concurrency=concurrency)
     event = _batch(records, sessions)
     for _ in range(calls):

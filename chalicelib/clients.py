@@ -1,9 +1,9 @@
 """The only place that makes clients of AWS services.
 
 The time-outs are chosen against two clocks. API Gateway gives up on the API function after 29 s, and a caller
-long before that. ``deliver_events`` has the timeout of .chalice/config.json and keeps ten seconds of it in
-reserve. ``standard`` is botocore's retry mode with jittered backoff and a retry quota, so that a service in
-trouble is not hammered. It retries throttling, 5xx, connection loss and time-outs.
+long before that. ``deliver_events`` has the timeout of .chalice/config.json and keeps ten seconds of it for
+quarantine and response. ``standard`` is botocore's retry mode with jittered backoff and a retry quota, so
+that a service in trouble is not hammered. It retries throttling, 5xx, connection loss and time-outs.
 
 The clients are those of boto3, made by the botocore below it. Importing boto3 loads its resources and its S3
 transfer manager, which nothing here uses, and that is a tenth of a cold start (docs/performance.md).
@@ -34,12 +34,12 @@ SERVICES = ("kinesis", "personalize-events", "personalize-runtime", "s3", "sqs")
 class Clients:
     """One client per service, each made when it is first used and kept.
 
-    ``max_connections`` is the number of calls to personalize-events at a time. With fewer connections,
+    ``delivery_concurrency`` is the number of calls to personalize-events at a time. With fewer connections,
     urllib3 opens and drops them.
     """
 
-    def __init__(self, *, max_connections: int) -> None:
-        self._max_connections = max_connections
+    def __init__(self, *, delivery_concurrency: int) -> None:
+        self._delivery_concurrency = delivery_concurrency
 
     @cached_property
     def personalize_runtime(self) -> PersonalizeRuntimeClient:
@@ -54,8 +54,14 @@ class Clients:
 
     @cached_property
     def personalize_events(self) -> PersonalizeEventsClient:
-        """Four tries: one failed call of a large batch makes Lambda send much of the batch again."""
-        client = self._client("personalize-events", connect_seconds=1, read_seconds=3, attempts=4)
+        """Four tries of at most 1 + 3 s. ``delivery.send`` tries again, with longer pauses."""
+        client = self._client(
+            "personalize-events",
+            connect_seconds=1,
+            read_seconds=3,
+            attempts=4,
+            connections=self._delivery_concurrency,
+        )
         return cast("PersonalizeEventsClient", client)
 
     @cached_property
@@ -75,13 +81,19 @@ class Clients:
         return session
 
     def _client(
-        self, service: str, *, connect_seconds: float, read_seconds: float, attempts: int
+        self,
+        service: str,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+        attempts: int,
+        connections: int = 10,
     ) -> BaseClient:
         config = Config(
             connect_timeout=connect_seconds,
             read_timeout=read_seconds,
             retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=self._max_connections,
+            max_pool_connections=connections,
             # botocore puts its own together anew for every call, twice, out of some twenty parts: system,
             # Python, retry mode. AWS's statistics do without them here.
             user_agent=USER_AGENT,

@@ -1,6 +1,6 @@
-"""What the application needs of the world, in one object: settings, clients, clock, pauses, ids and chance.
+"""Everything outside of the application, in one object: settings, clients, clock, pauses, ids and chance.
 
-Made once per sandbox. What a sandbox remembers (clients, threads) lives here and nowhere else.
+Made once per sandbox. What a sandbox keeps between invocations (clients, threads, finished records) is here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from chalicelib.clients import Clients
 from chalicelib.config import Config
 
 if TYPE_CHECKING:
-    from chalicelib.delivery.finished import FinishedRecords
-    from chalicelib.delivery.send import WorkerThreads
+    from chalicelib.sandbox import FinishedRecords, WorkerThreads
 
 DELIVERY_CONCURRENCY = 16
 """Chains that one invocation delivers at a time: the knee of the curve in docs/performance.md. More of them
@@ -43,20 +42,20 @@ class Services:
         """Read the settings. Opens nothing: a client is made when it is first used. Raises ConfigError."""
         return cls(
             Config.from_environ(environ),
-            Clients(max_connections=DELIVERY_CONCURRENCY),
+            Clients(delivery_concurrency=DELIVERY_CONCURRENCY),
             now=lambda: datetime.now(timezone.utc),
         )
 
     @cached_property
     def finished_records(self) -> FinishedRecords:
         """What this sandbox has delivered or quarantined."""
-        from chalicelib.delivery.finished import FinishedRecords  # noqa: PLC0415
+        from chalicelib.sandbox import FinishedRecords  # noqa: PLC0415
 
         return FinishedRecords()
 
     @cached_property
     def worker_threads(self) -> WorkerThreads:
         """The threads of the delivery. Imported here: the functions that deliver nothing do without."""
-        from chalicelib.delivery.send import WorkerThreads  # noqa: PLC0415
+        from chalicelib.sandbox import WorkerThreads  # noqa: PLC0415
 
         return WorkerThreads(self.delivery_concurrency)

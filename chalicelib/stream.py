@@ -14,6 +14,7 @@ from chalicelib.errors import (
     UnavailableError,
     from_botocore,
 )
+from chalicelib.retries import pauses
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -32,20 +33,19 @@ MAX_RETRY_SECONDS = 5.0
 
 _TOO_FAST = UnavailableError("The event stream is not taking events fast enough. Try again.")
 
-_Outcomes = Mapping[int, PersonalizeApiError | None]
-"""By place in the request: None, or why the stream does not hold the record."""
+_Outcomes = dict[int, "PersonalizeApiError | None"]
+"""By index in the request: None, or why the stream does not hold the record."""
 
 
 @dataclass(frozen=True)
 class EventStream:
     """The stream that records are put into.
 
-    ``kinesis`` makes the client when it is needed: a request without a valid event needs none. ``sleep``
-    takes seconds, ``chance`` returns a number from 0 to below 1.
+    ``sleep`` takes seconds, ``chance`` returns a number from 0 to below 1.
     """
 
     name: str
-    kinesis: Callable[[], KinesisClient]
+    kinesis: KinesisClient
     sleep: Callable[[float], None]
     chance: Callable[[], float]
 
@@ -62,35 +62,34 @@ class EventStream:
         entries: list[PutRecordsRequestEntryTypeDef] = [
             {"Data": data, "PartitionKey": key} for data, key in contents
         ]
-        outcomes: dict[int, PersonalizeApiError | None] = {}
+        outcomes: _Outcomes = {}
         give_up_at = seconds_left() - MAX_RETRY_SECONDS
         pending = list(range(len(entries)))
-        pause = FIRST_PAUSE_SECONDS
-        while True:
+        for pause in pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, self.chance):
+            throttled: list[int] = []
             for batch in batches(
                 pending,
                 max_items=MAX_RECORDS_PER_CALL,
                 size_bytes=sizes.__getitem__,
                 max_bytes=MAX_BYTES_PER_CALL,
             ):
-                outcomes |= self._put_batch({index: entries[index] for index in batch})
-            pending = [index for index in pending if outcomes[index] is _TOO_FAST]
-            # Half the pause is drawn, so that callers throttled together do not return together.
-            pause_now = pause * (0.5 + self.chance() / 2)
-            if not pending or seconds_left() - pause_now < max(give_up_at, 1.0):
-                return [outcomes[index] for index in range(len(entries))]
-            self.sleep(pause_now)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                result, again = self._put_batch({index: entries[index] for index in batch})
+                outcomes |= result
+                throttled += again
+            pending = throttled
+            if not pending or seconds_left() - pause < max(give_up_at, 1.0):
+                break
+            self.sleep(pause)
+        return [outcomes[index] for index in range(len(entries))]
 
-    def _put_batch(self, entries: Mapping[int, PutRecordsRequestEntryTypeDef]) -> _Outcomes:
-        """Make one PutRecords. An entry whose outcome is ``_TOO_FAST`` is worth another try."""
+    def _put_batch(self, entries: Mapping[int, PutRecordsRequestEntryTypeDef]) -> tuple[_Outcomes, list[int]]:
+        """Make one PutRecords. Returns the outcomes, and the entries that are worth another try."""
         try:
-            response = self.kinesis().put_records(StreamName=self.name, Records=[*entries.values()])
+            response = self.kinesis.put_records(StreamName=self.name, Records=[*entries.values()])
         except AwsError as error:
             # botocore has retried already. What it gave up on stays failed.
             failure = from_botocore(error, "The event stream")
-            if isinstance(failure, ThrottledError):
-                failure = UnavailableError(str(_TOO_FAST))
-            return dict.fromkeys(entries, failure)
+            return dict.fromkeys(entries, _TOO_FAST if isinstance(failure, ThrottledError) else failure), []
         results = zip(entries, response["Records"], strict=True)
-        return {index: _TOO_FAST if "ErrorCode" in result else None for index, result in results}
+        again = [index for index, result in results if "ErrorCode" in result]
+        return dict.fromkeys(entries) | dict.fromkeys(again, _TOO_FAST), again

@@ -169,7 +169,7 @@ def _put_back(
     An interruption between the two repeats an event under its own id.
     """
     deadline = time.monotonic() + HIDDEN_SECONDS / 2
-    stream = EventStream(pipeline.stream_name, lambda: pipeline.kinesis, time.sleep, random.random)
+    stream = EventStream(pipeline.stream_name, pipeline.kinesis, time.sleep, random.random)
     outcomes = stream.put([record for _, record in ready], seconds_left=lambda: deadline - time.monotonic())
     stored = [quarantined for (quarantined, _), error in zip(ready, outcomes, strict=True) if error is None]
     held.delete([receipt for quarantined in stored for receipt in quarantined.receipts])

@@ -54,11 +54,10 @@ def ingest(
     received_at = services.now()
     results = [_judge(event, received_at, services.new_id) for event in events]
     valid = [result.record for result in results if result.record is not None]
+    if not valid:
+        return results
     stream = EventStream(
-        services.config.event_stream_name,
-        lambda: services.clients.kinesis,
-        services.sleep,
-        services.chance,
+        services.config.event_stream_name, services.clients.kinesis, services.sleep, services.chance
     )
     errors = iter(stream.put(valid, seconds_left=seconds_left))
     return [

@@ -60,6 +60,11 @@ def parse(text: bytes) -> Any:
     return value
 
 
+# Made once: json.dumps makes an encoder for every call that has options.
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Return a value as compact JSON text: what ``parse`` reads."""
+
+
 def validate(schema: str, value: object) -> None:
     """Hold ``value`` against one of the schemas. InvalidRequestError names the field and what it takes."""
     try:

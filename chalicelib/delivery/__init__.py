@@ -1,6 +1,7 @@
 """What ``deliver_events`` runs: a Kinesis batch to Personalize, with an outcome for every record.
 
-Lambda's event -> ``kinesis`` -> ``plan`` -> ``send`` -> ``quarantine`` -> the response to Lambda. Records
+Lambda's event -> ``kinesis`` -> ``plan`` -> ``quarantine`` (unreadable records) -> ``send`` -> ``quarantine``
+(refused events) -> the response to Lambda. Records
 that can never be delivered end in the quarantine and never hold up a shard. Records that cannot be delivered
 now are deferred: Lambda delivers them again. Personalize ignores an event whose id it has seen, so delivering
 an event twice is safe.
@@ -56,17 +57,13 @@ def deliver(
 ) -> Outcome:
     """Deliver a batch: the calls of a chain in order, ``services.delivery_concurrency`` chains at a time.
 
-    Records that this sandbox has finished before count as delivered: Lambda delivers them again where it
-    ignores the response.
+    Records that this sandbox has finished before are passed over: Lambda delivers them again where it ignores
+    the response.
     """
     finished, batch = services.finished_records.split(batch)
     work = plan(batch, tracking_id=services.config.tracking_id, seconds_left=seconds_left)
-    quarantine = Quarantine(
-        services.config.quarantine_queue_url,
-        services.config.events_bucket_name,
-        lambda: services.clients.sqs,
-        lambda: services.clients.s3,
-    )
+    config = services.config
+    quarantine = Quarantine(config.quarantine_queue_url, config.events_bucket_name, services.clients)
     # Before the calls, so that a slow Personalize cannot keep poison in the stream for ever.
     unreadable = quarantine.put(work.rejected, now=services.now(), seconds_left=seconds_left)
     sent = Sender(services, seconds_left).send(work.chains)
@@ -74,8 +71,9 @@ def deliver(
     quarantined = [*unreadable.quarantined, *refused.quarantined]
     services.finished_records.add([*sent.delivered, *quarantined])
     return Outcome(
-        delivered=[*finished, *sent.delivered],
+        delivered=sent.delivered,
         quarantined=quarantined,
+        finished=finished,
         deferred=[
             *((record, _NOT_READ) for record in work.unread),
             *unreadable.deferred,

@@ -11,7 +11,8 @@ from typing import Any
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Of the event, the records in base64 (docs: lambda/latest/dg/gettingstarted-limits)."""
 RECORD_OVERHEAD_BYTES = 600
-"""What the event says about a record beside its data, at most."""
+"""What the event says about a record beside its data, at most. The capacity calculator and the simulation of
+Lambda cut batches by these two limits."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class KinesisRecord:
     sequence_number: str
     arrived_at: datetime
     data: bytes
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Shard and sequence number: what identifies a record."""
+        return self.shard_id, self.sequence_number
 
     @property
     def derived_id(self) -> str:

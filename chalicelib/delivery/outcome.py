@@ -13,7 +13,7 @@ from chalicelib.errors import PersonalizeApiError
 UNREADABLE = "unreadable"
 """The record breaks the contract."""
 REFUSED = "refused"
-"""Personalize refused the event."""
+"""Personalize refused the event, or its call could not be made."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,18 @@ class RejectedRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Every record of the batch is in exactly one of the first four, once its delivery has ended.
+    """What became of records. At the end of a delivery each record of the batch is in exactly one of the
+    lists.
 
-    ``rejected`` records are still to be quarantined. ``calls`` counts the calls to Personalize.
+    ``rejected`` records are still to be quarantined; at the end there are none. ``finished`` records needed
+    nothing: this sandbox had delivered or quarantined them before. ``calls`` counts the calls to Personalize.
     """
 
     delivered: Sequence[KinesisRecord] = ()
     quarantined: Sequence[KinesisRecord] = ()
     rejected: Sequence[RejectedRecord] = ()
     deferred: Sequence[tuple[KinesisRecord, PersonalizeApiError]] = ()
+    finished: Sequence[KinesisRecord] = ()
     calls: int = 0
 
     @classmethod

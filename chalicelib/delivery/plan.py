@@ -60,7 +60,11 @@ class ApiCall:
 
 @dataclass(frozen=True)
 class Chain:
-    """Calls that have to be made one after another, in stream order."""
+    """Calls that have to be made one after another, in stream order.
+
+    A session's events are one chain. A session with more than MAX_CALLS_PER_CHAIN calls in a batch is one
+    chain for each of its users.
+    """
 
     calls: Sequence[ApiCall]
 

@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from chalicelib import timestamps
 from chalicelib.batching import batches
 from chalicelib.delivery.outcome import Outcome, RejectedRecord
 from chalicelib.errors import AwsError, ConfigError, PersonalizeApiError, UnavailableError, from_botocore
@@ -33,14 +34,23 @@ _Failures = dict[int, PersonalizeApiError]
 """Why records are not stored, by their place among the rejected ones."""
 
 
+class QuarantineClients(Protocol):
+    """The clients that the quarantine needs. ``Clients`` makes each when it is first used."""
+
+    @property
+    def sqs(self) -> SQSClient: ...
+
+    @property
+    def s3(self) -> S3Client: ...
+
+
 @dataclass(frozen=True)
 class Quarantine:
-    """Where rejected records go. Most invocations reject nothing, so the clients are made when needed."""
+    """Where rejected records go."""
 
     queue_url: str
     bucket_name: str | None
-    sqs: Callable[[], SQSClient]
-    s3: Callable[[], S3Client]
+    clients: QuarantineClients
 
     def put(
         self, rejected: Sequence[RejectedRecord], *, now: datetime, seconds_left: Callable[[], float]
@@ -107,7 +117,7 @@ class Quarantine:
             raise ConfigError("EVENTS_BUCKET_NAME is not set, and a record is too large for the queue.")
         key = f"quarantine/{rejected.record.shard_id}/{rejected.record.sequence_number}"
         try:
-            self.s3().put_object(Bucket=self.bucket_name, Key=key, Body=rejected.record.data)
+            self.clients.s3.put_object(Bucket=self.bucket_name, Key=key, Body=rejected.record.data)
         except AwsError as error:
             raise from_botocore(error, "The archive bucket") from error
         return f"s3://{self.bucket_name}/{key}"
@@ -115,7 +125,7 @@ class Quarantine:
     def _send(self, bodies: Mapping[int, str]) -> _Failures:
         """Make one SendMessageBatch. Returns the messages that the queue did not take."""
         try:
-            response = self.sqs().send_message_batch(
+            response = self.clients.sqs.send_message_batch(
                 QueueUrl=self.queue_url,
                 Entries=[{"Id": str(index), "MessageBody": body} for index, body in bodies.items()],
             )
@@ -154,6 +164,6 @@ def _message(rejected: RejectedRecord, content: Mapping[str, Any], now: datetime
             **content,
             "shardId": rejected.record.shard_id,
             "sequenceNumber": rejected.record.sequence_number,
-            "quarantinedAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "quarantinedAt": timestamps.to_rfc3339(now),
         }
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.delivery.outcome import REFUSED, Outcome, RejectedRecord
 from chalicelib.delivery.plan import RESERVED_SECONDS, ApiCall, Chain
@@ -19,6 +19,7 @@ from chalicelib.errors import (
     UnavailableError,
     from_botocore,
 )
+from chalicelib.retries import pauses
 
 if TYPE_CHECKING:
     from chalicelib.services import Services
@@ -27,33 +28,11 @@ RESPONSE_SECONDS = 2.0
 """Of the reserved seconds: calls that are still under way then are not waited for."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
-"""Between two tries of a call that failed for now. Half of each pause is drawn."""
+"""Between two tries of a call that failed for now."""
 
 _HALTED = UnavailableError("Delivery was stopped before this call.")
 _TOO_LATE = UnavailableError("Too little time was left to call Personalize.")
 _NO_RESPONSE = UnavailableError("Personalize had not responded when the time was up.")
-
-
-class WorkerThreads:
-    """Threads that stay for the sandbox's life: to start them is a tenth of a small batch's CPU time.
-
-    They serve one invocation at a time, as Lambda has it.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self._pool: ThreadPoolExecutor | None = None
-
-    def pool(self) -> ThreadPoolExecutor:
-        """Return the pool of ``number`` threads."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(max_workers=self.number)
-        return self._pool
-
-    def abandon(self) -> None:
-        """Leave the threads to the calls that they wait for. The next invocation gets new ones."""
-        self.pool().shutdown(wait=False, cancel_futures=True)
-        self._pool = None
 
 
 class Sender:
@@ -84,13 +63,13 @@ class Sender:
         sent = Outcome.joined([outcomes.get_nowait() for _ in range(outcomes.qsize())])
         if not late:
             return sent
-        finished = {*map(id, sent.records)}
+        ended = {record.place for record in sent.records}
         planned = (record for chain in chains for record in chain.kinesis_records)
-        unfinished = [record for record in planned if id(record) not in finished]
+        unfinished = [record for record in planned if record.place not in ended]
         return Outcome.joined([sent, Outcome.deferring(unfinished, _NO_RESPONSE)])
 
     def _work(self, waiting: SimpleQueue[Chain], outcomes: SimpleQueue[Outcome]) -> None:
-        """Send one chain after another until none waits. The outcome of each call is told when it ends."""
+        """Send one chain after another until none waits. Each call that ends has an outcome."""
         with suppress(Empty):
             while True:
                 for outcome in self._send_in_order(waiting.get_nowait().calls):
@@ -111,7 +90,7 @@ class Sender:
         try:
             return self._send_or_halve(call)
         except Exception as error:  # noqa: BLE001 - see above
-            failure = UnavailableError(f"Delivery of a session failed with {type(error).__name__}.")
+            failure = UnavailableError(f"Delivery failed with {type(error).__name__}.")
             return Outcome.deferring(call.kinesis_records, failure)
 
     def _send_or_halve(self, call: ApiCall) -> Outcome:
@@ -130,32 +109,30 @@ class Sender:
         """Return why the call failed, or None, and how often it was made.
 
         A call that fails for now is tried again while time is left: a long chain would never come to its end
-        otherwise. The pauses are counted as well, so that the tries end even where the clock stands still.
+        otherwise. The pauses are counted too, so the tries end even where the clock does not move.
         """
-        pause = FIRST_PAUSE_SECONDS
-        seconds = self._seconds_left() - RESERVED_SECONDS
+        method, arguments = getattr(self._client, call.method), call.arguments
+        pause_seconds_left = self._seconds_left() - RESERVED_SECONDS
+        failure: PersonalizeApiError = _HALTED if self._halted.is_set() else _TOO_LATE
         tries = 0
-        failure: PersonalizeApiError | None = _TOO_LATE
-        while True:
-            if self._halted.is_set():
-                return (failure if tries else _HALTED), tries
-            if seconds < 0 or self._seconds_left() < RESERVED_SECONDS:
-                return failure, tries
-            failure = self._try(call)
+        for pause in pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, self._services.chance):
+            if self._halted.is_set() or self._seconds_left() < RESERVED_SECONDS:
+                break
+            error = self._try(method, arguments)
             tries += 1
-            if failure is None or isinstance(failure, (InvalidRequestError, MisconfiguredError)):
-                return failure, tries
-            pause_now = pause * (0.5 + self._services.chance() / 2)
-            seconds -= pause_now
-            if seconds < 0:
-                return failure, tries
-            self._services.sleep(pause_now)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            if error is None or isinstance(error, (InvalidRequestError, MisconfiguredError)):
+                return error, tries
+            failure = error
+            pause_seconds_left -= pause
+            if pause_seconds_left < 0:
+                break
+            self._services.sleep(pause)
+        return failure, tries
 
-    def _try(self, call: ApiCall) -> PersonalizeApiError | None:
+    def _try(self, method: Callable[..., object], arguments: Mapping[str, Any]) -> PersonalizeApiError | None:
         """Make one call once. Returns why it failed, or None."""
         try:
-            getattr(self._client, call.method)(**call.arguments)
+            method(**arguments)
         except AwsError as error:
             failure = from_botocore(error, "Personalize")
             if isinstance(failure, MisconfiguredError):

@@ -78,7 +78,7 @@ class Record:
     @property
     def data(self) -> bytes:
         """One line of JSON. The newline is there because Firehose joins records as they are."""
-        return _compact(self.body).encode() + b"\n"
+        return contract.to_json(self.body).encode() + b"\n"
 
 
 def from_request(request: object, *, received_at: datetime, new_id: Callable[[], str]) -> Record:
@@ -140,5 +140,4 @@ def _fingerprint(request: Mapping[str, Any]) -> str:
 
 
 # Made once: json.dumps makes an encoder for every call that has options.
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _readable = json.JSONEncoder(ensure_ascii=False, default=str).encode

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.delivery.finished import FinishedRecords
 from chalicelib.delivery.plan import MAX_CALLS_PER_CHAIN
+from chalicelib.sandbox import FinishedRecords
 from simulation.event_source import EventSource
 from simulation.invocation import Runtime
 from simulation.mapping import EventSourceMapping
@@ -129,7 +129,7 @@ def test_every_batch_ends_within_a_bounded_number_of_invocations(users, latency,
 
 
 def test_what_a_sandbox_remembers_is_bounded_and_the_oldest_goes_first(monkeypatch):
-    monkeypatch.setattr("chalicelib.delivery.finished.MAX_RECORDS", 3)
+    monkeypatch.setattr("chalicelib.sandbox.MAX_FINISHED_RECORDS", 3)
     finished = FinishedRecords()
     records = [kinesis_record(request(), number) for number in range(5)]
     finished.add(records)

@@ -18,8 +18,7 @@ def put(services):
     """``put(rejected)`` quarantines records; for each, None or why it is not stored, in order."""
 
     def run(rejected, *, bucket="archive", seconds=60.0):
-        clients = services.clients
-        quarantine = Quarantine("https://queue", bucket, lambda: clients.sqs, lambda: clients.s3)
+        quarantine = Quarantine("https://queue", bucket, services.clients)
         outcome = quarantine.put(rejected, now=NOW, seconds_left=lambda: seconds)
         failures = {id(record): error for record, error in outcome.deferred}
         stored = {id(record) for record in outcome.quarantined}

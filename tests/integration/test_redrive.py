@@ -43,9 +43,7 @@ def keep(stack, pipeline):
 
     def put(record, number, *, reason=REFUSED, now=PAST):
         data = record if isinstance(record, bytes) else json.dumps(record).encode()
-        quarantine = Quarantine(
-            pipeline.queue_url, stack.stack.bucket, lambda: pipeline.sqs, lambda: pipeline.s3
-        )
+        quarantine = Quarantine(pipeline.queue_url, stack.stack.bucket, pipeline)
         kinesis_record = KinesisRecord("shardId-000000000000", str(number), now, data)
         rejected = RejectedRecord(kinesis_record, reason, "said so")
         outcome = quarantine.put([rejected], now=now, seconds_left=lambda: 60.0)

@@ -28,10 +28,10 @@ def modules():
 MODULES = dict(modules())
 
 
-def imports(name, *, at_import=False):
-    """Our modules that a module imports; ``at_import``: without those inside functions or for types."""
+def imports(name):
+    """Our modules that a module imports, also inside functions and for types."""
     tree = ast.parse(MODULES[name].read_text("utf-8"))
-    for node in tree.body if at_import else ast.walk(tree):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
@@ -69,7 +69,7 @@ def test_only_the_application_knows_chalice():
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    graph = {name: {*imports(name, at_import=True)} - {name} for name in MODULES}
+    graph = {name: {*imports(name)} - {name} for name in MODULES}
     # A package's own parts are imported by it; that is its content and no cycle.
     done, path = set(), []
 
