@@ -29,15 +29,16 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _CODE = "./deployment.zip"
 # A function's name is the stack's, its logical id and 12 random characters, 64 in all. CloudFormation would
 # cut a longer stack name, and the policies that name the functions' log groups would no longer fit.
-_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,35}")
+_STACK_NAME = re.compile(r"[a-z][a-z0-9-]{0,35}")
 
 
 def check_stack_name(name: str) -> None:
     """Raise InputError for a name that CloudFormation, or the names made of it, do not take."""
     if not _STACK_NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be the name of the stack: it takes a letter, then up to 35 letters, digits and "
-            "hyphens."
+            f"{name!r} cannot be the name of the stack: it takes a lower-case letter, then up to 35 "
+            "lower-case letters, digits and hyphens. The database of the archive is named after the stack, "
+            "and Athena takes no capital letters."
         )
 
 

@@ -301,6 +301,26 @@ def test_the_table_reads_where_the_archive_writes_and_has_a_column_for_each_fiel
     assert mapped == {key.lower(): key for key in spelled}
 
 
+@pytest.mark.parametrize("stack", ["personalize-api-prod", "personalize-api-dev-pipeline", "a", "a" * 36])
+def test_the_database_has_a_name_that_athena_takes_whatever_the_stack_is_called(resources, stack):
+    """A generated name has a hyphen (Athena's user guide, tables-databases-columns-names.html)."""
+    changes.check_stack_name(stack)
+    joined = resources["EventsDatabase"]["Properties"]["DatabaseInput"]["Name"]
+    assert joined == {"Fn::Join": ["_", {"Fn::Split": ["-", {"Ref": "AWS::StackName"}]}]}
+    assert re.fullmatch(r"[a-z][a-z0-9_]{0,254}", "_".join(stack.split("-")))
+
+
+def test_every_column_is_text_so_that_no_value_of_a_row_can_fail_to_be_read(resources):
+    """What OpenX cannot turn into a column's type becomes null. It turns every JSON value into text."""
+    table = resources["EventsTable"]["Properties"]
+    assert table["DatabaseName"] == {"Ref": "EventsDatabase"}
+    storage = table["TableInput"]["StorageDescriptor"]
+    assert storage["SerdeInfo"]["SerializationLibrary"] == "org.openx.data.jsonserde.JsonSerDe"
+    types = {column["Name"]: column["Type"] for column in storage["Columns"]}
+    assert types.pop("impression") == "array<string>"
+    assert set(types.values()) == {"string"}
+
+
 # --- The API ------------------------------------------------------------------------------------------------
 
 

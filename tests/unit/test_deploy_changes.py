@@ -50,7 +50,9 @@ def test_a_stack_that_cannot_be_changed_says_what_to_do(status, remedy):
         changes.operation_for("s", status)
 
 
-@pytest.mark.parametrize("name", ["", "1stack", "with_underscore", "a" * 37, "ü"])
+@pytest.mark.parametrize(
+    "name", ["", "1stack", "with_underscore", "a" * 37, "ü", "Shop", "personalize-api-QA"]
+)
 def test_a_name_that_cannot_be_a_stack_is_refused(name):
     with pytest.raises(InputError, match="cannot be the name of the stack"):
         changes.check_stack_name(name)
