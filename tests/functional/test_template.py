@@ -224,6 +224,34 @@ def test_the_bucket_is_private_encrypted_versioned_and_outlives_the_stack(resour
     assert bucket["UpdateReplacePolicy"] == "Retain"
 
 
+def prefixes_written(resources):
+    """Every prefix of the bucket that a role may write to: of the functions, of Lambda and of Firehose."""
+    return {
+        match.group(1)
+        for _, statement in statements(resources)
+        if "s3:PutObject" in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+        if (match := re.fullmatch(r"\$\{EventsBucket\.Arn\}/(.+/)\*", resource["Fn::Sub"]))
+    }
+
+
+def test_whatever_is_written_beside_the_archive_expires(template, resources):
+    rules = resources["EventsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+    assert expiring.keys() == prefixes_written(resources) - {"events/"}
+    assert all(days == {"Ref": "FailedRecordsDays"} for days in expiring.values())
+    assert template["Parameters"]["FailedRecordsDays"]["Default"] == 90
+    # A bucket with versions only marks an expired object as deleted. Its bytes go with the replaced versions.
+    [replaced] = [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
+    assert "Prefix" not in replaced
+    assert replaced["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+
+
+def test_a_large_record_outlives_the_message_that_points_to_it(template, resources):
+    days = template["Parameters"]["FailedRecordsDays"]["MinValue"]
+    assert days * 24 * 3600 > resources["QuarantineQueue"]["Properties"]["MessageRetentionPeriod"]
+
+
 @pytest.mark.parametrize("policy", ["EventsBucketPolicy", "QuarantineQueuePolicy", "AlarmTopicPolicy"])
 def test_plain_http_is_denied_to_everybody(resources, policy):
     denied = [
