@@ -1,7 +1,8 @@
 """The last step of the stepwise flow: the access stack, for the ids of what Chalice made.
 
 CloudFormation does not change resources that are not its own. What those need besides is done here by calls:
-the API is deployed once more, the log group of its function is made, and the event source is configured.
+the API is deployed once more, its stage is throttled, the log group of its function is made, and the event
+source is configured.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ops.cloudformation.stacks import deploy_template
 from ops.command_lines import shell_line
 from ops.errors import NotDeployedError, readable_aws_errors
 from ops.locate import access_name, find_stepwise, log_group, pipeline_name
-from ops.packaging import merge
+from ops.packaging import merge, throttles
 from ops.packaging.merge import Document
 from ops.packaging.templates import Templates
 from ops.stage import ChaliceRecord, Stage
@@ -47,6 +48,8 @@ def deploy_access(
     with readable_aws_errors():
         _check_api(session, made.api_id, stage)
     known = _known_values(stage, made, deployment.outputs["AlarmTopicArn"])
+    throttle_values = throttles.effective_values(templates.access, {**deployment.parameters, **values})
+    throttles.check_stage_throttle(templates.access, throttle_values)
     outputs = deploy_template(
         templates.access,
         access_name(stage.name),
@@ -58,11 +61,13 @@ def deploy_access(
     )
     with readable_aws_errors():
         redeploy_api_stage(session, templates.access, known)
+        throttle_api_stage(session, made, throttle_values)
         _keep_logs(cast(Any, session).client("logs"), made.api_function, stage.log_retention_in_days())
         settings = templates.event_source_settings()
         configure_event_source(session, made.event_source, settings, deployment.outputs["EventsBucket"])
     terminal.report(
-        "The API is deployed once more, with its error responses; the event source has its limits."
+        "The API is deployed once more, with its error responses. Its stage has throttles, and the event "
+        "source has its limits."
     )
     return {**deployment.outputs, **outputs}
 
@@ -85,6 +90,18 @@ def redeploy_api_stage(session: boto3.Session, access: Document, known: Mapping[
     for kind, response in gateway_responses(access, known).items():
         gateway.put_gateway_response(restApiId=known["RestAPI"], responseType=kind, **response)
     gateway.create_deployment(restApiId=known["RestAPI"], stageName=known["RestAPIapiStage"])
+
+
+def throttle_api_stage(session: boto3.Session, made: ChaliceRecord, values: Mapping[str, str]) -> None:
+    """Set the throttles of the stage, for every method and for preflights. Chalice does not change them."""
+    gateway = cast(Any, session).client("apigateway")
+    pages = gateway.get_paginator("get_resources").paginate(restApiId=made.api_id)
+    resources = [resource for page in pages for resource in page["items"]]
+    gateway.update_stage(
+        restApiId=made.api_id,
+        stageName=made.api_stage,
+        patchOperations=throttles.stage_patch(resources, values),
+    )
 
 
 def configure_event_source(

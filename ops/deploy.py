@@ -16,6 +16,7 @@ from ops.locate import check_not_one_stack, check_not_stepwise, find_one_stack, 
 from ops.packaging.bundle import ROOT, package
 from ops.packaging.merge import Document
 from ops.packaging.templates import ACCESS_PARAMETERS, Templates
+from ops.packaging.throttles import check_stage_throttle
 from ops.sessions import sign_in
 from ops.stage import Stage
 from ops.stepwise import check_stage, deploy_functions, deploy_pipeline, known_parameters, tags
@@ -80,6 +81,7 @@ def run_one_stack(
     standing = found.parameters if found else {}
     values = run.resolve(made.template["Parameters"], values, set(standing))
     parameters.check_region(values.get("CampaignArn") or standing["CampaignArn"], run.session.region_name)
+    check_stage_throttle(made.template, {**standing, **values})
     outputs = deploy_stack(
         made,
         stack_name or one_stack_name(stage),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.errors import PackagingError
-from ops.packaging import merge, policies
+from ops.packaging import merge, policies, throttles
 from ops.packaging.commands import CHALICE_PROGRAM, run_quietly
 from ops.packaging.inputs import fingerprint, stage_inputs
 from ops.packaging.merge import Document
@@ -78,6 +78,7 @@ def package(
             _run_chalice(staged, stage, merge_path, output, region=region, wheels=wheels)
             template = merge.load((output / "sam.yaml").read_text(encoding="utf-8"))
             merge.check_merged(template)
+            template = throttles.with_stage_throttles(template)
             write_zip(output / "deployment.zip", zip_path)
         template_path.write_text(merge.dump(template), encoding="utf-8")
         stamp.write_text(wanted, encoding="utf-8")

@@ -6,13 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from ops.packaging import merge
+from ops.packaging import merge, throttles
 from ops.packaging.merge import Document
 
 PERSONALIZE_PARAMETERS = ("CampaignArn", "EventTrackerId")
 """Parameters of the one stack that the stepwise flow takes too, for the functions' variables."""
 
-ACCESS_PARAMETERS = ("ThrottleRateLimit", "ThrottleBurstLimit", "MonthlyQuota")
+ACCESS_PARAMETERS = (
+    "ThrottleRateLimit",
+    "ThrottleBurstLimit",
+    "MonthlyQuota",
+    "WebThrottleRateLimit",
+    "WebThrottleBurstLimit",
+    "WebMonthlyQuota",
+    "PartnerThrottleRateLimit",
+    "PartnerThrottleBurstLimit",
+    "PartnerMonthlyQuota",
+    *throttles.STAGE,
+    *throttles.PREFLIGHT,
+)
 """Parameters of access.yaml that an operator chooses. The others carry what the deployment made."""
 
 
@@ -40,7 +52,7 @@ class Templates:
         return {**self.pipeline["Parameters"], **{name: settings[name] for name in PERSONALIZE_PARAMETERS}}
 
     def access_parameters(self) -> dict[str, Document]:
-        """Return what the step ``access`` takes: throttle and quota."""
+        """Return what the step ``access`` takes: throttles and quotas."""
         return {name: self.access["Parameters"][name] for name in ACCESS_PARAMETERS}
 
     def event_source_settings(self) -> Document:

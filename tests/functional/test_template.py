@@ -13,8 +13,9 @@ from samtranslator.translator.transform import transform
 from chalicelib import config, observability
 from chalicelib.delivery.outcome import Outcome
 from ops.cloudformation import changes
-from ops.packaging import bundle, merge, policies
+from ops.packaging import bundle, merge, policies, throttles
 from ops.packaging.bundle import package
+from ops.packaging.templates import ACCESS_PARAMETERS
 
 ROOT = Path(__file__).parents[2]
 OUTPUTS = {
@@ -352,15 +353,72 @@ def test_every_column_is_text_so_that_no_value_of_a_row_can_fail_to_be_read(reso
 # --- The API ------------------------------------------------------------------------------------------------
 
 
-def test_every_route_but_the_preflights_needs_a_key_that_is_in_the_usage_plan(resources):
+def test_every_route_but_the_preflights_needs_a_key(resources):
     paths = resources["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     for methods in paths.values():
         for method, operation in methods.items():
             assert (operation.get("security") == [{"api_key": []}]) == (method != "options")
-    plan = resources["UsagePlan"]["Properties"]
-    assert plan["ApiStages"] == [{"ApiId": {"Ref": "RestAPI"}, "Stage": {"Ref": "RestAPIapiStage"}}]
-    assert plan["Throttle"]["RateLimit"] == {"Ref": "ThrottleRateLimit"}
-    assert resources["UsagePlanKey"]["Properties"]["KeyId"] == {"Ref": "ApiKey"}
+
+
+def test_every_key_is_in_one_plan_of_the_api_with_limits_of_its_own_and_its_id_is_an_output(
+    template, resources
+):
+    """A list of consumers. A key without a plan opens nothing, and a plan without limits limits nothing."""
+    keys, plans = (
+        of_type(resources, "AWS::ApiGateway::ApiKey"),
+        of_type(resources, "AWS::ApiGateway::UsagePlan"),
+    )
+    links = [each["Properties"] for each in of_type(resources, "AWS::ApiGateway::UsagePlanKey").values()]
+    assert len(keys) == len(plans) == len(links) == 3
+    assert {link["KeyId"]["Ref"] for link in links} == keys.keys()
+    assert {link["UsagePlanId"]["Ref"] for link in links} == plans.keys()
+    limits = []
+    for plan in (each["Properties"] for each in plans.values()):
+        assert plan["ApiStages"] == [{"ApiId": {"Ref": "RestAPI"}, "Stage": {"Ref": "RestAPIapiStage"}}]
+        condition, quota, none = plan["Quota"]["Fn::If"]
+        assert (quota["Period"], none) == ("MONTH", {"Ref": "AWS::NoValue"})
+        equal = {"Fn::Equals": [quota["Limit"], 0]}
+        assert template["Conditions"][condition] == {"Fn::Not": [equal]}
+        limits += [plan["Throttle"]["RateLimit"], plan["Throttle"]["BurstLimit"], quota["Limit"]]
+    names = {limit["Ref"] for limit in limits}
+    assert len(names) == 9
+    assert names <= set(ACCESS_PARAMETERS) & template["Parameters"].keys()
+    shown = {output["Value"].get("Ref") for output in template["Outputs"].values()}
+    assert keys.keys() <= shown
+    assert template["Outputs"]["ApiKeyId"]["Value"] == {"Ref": "ApiKey"}
+
+
+def test_the_plan_of_web_pages_is_smaller_than_the_main_one_in_every_limit(template):
+    for limit in ("ThrottleRateLimit", "ThrottleBurstLimit", "MonthlyQuota"):
+        web, main = (template["Parameters"][name]["Default"] for name in (f"Web{limit}", limit))
+        assert 0 < web < main
+
+
+def test_every_method_of_the_api_is_throttled_whoever_calls_it(template, transformed):
+    [stage] = of_type(transformed["Resources"], "AWS::ApiGateway::Stage").values()
+    settings = {
+        (each["ResourcePath"], each["HttpMethod"]): (
+            each["ThrottlingRateLimit"],
+            each["ThrottlingBurstLimit"],
+        )
+        for each in stage["Properties"]["MethodSettings"]
+    }
+    stage_limits, preflight_limits = (
+        tuple({"Ref": name} for name in names) for names in (throttles.STAGE, throttles.PREFLIGHT)
+    )
+    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    assert settings.pop(("/*", "*")) == stage_limits
+    # "/" within a path is "~1" (AWS::ApiGateway::Stage MethodSetting).
+    without_key = {(f"/~1{path[1:]}", "OPTIONS") for path, methods in paths.items() if "options" in methods}
+    assert settings == dict.fromkeys(without_key, preflight_limits)
+    assert without_key
+
+
+def test_the_stage_takes_what_the_plans_allow_together_and_fewer_preflights(template):
+    throttles.check_stage_throttle(template, {})
+    defaults = throttles.effective_values(template, {})
+    for stage, preflight in zip(throttles.STAGE, throttles.PREFLIGHT, strict=True):
+        assert int(defaults[preflight]) < int(defaults[stage])
 
 
 @pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"])
