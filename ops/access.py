@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from ops.cloudformation.stacks import deploy_template
 from ops.command_lines import shell_line
 from ops.errors import NotDeployedError, readable_aws_errors
-from ops.locate import access_name, find_stepwise, log_group, pipeline_name
+from ops.locate import Deployment, access_name, find_stepwise, log_group, pipeline_name
 from ops.packaging import merge, throttles
 from ops.packaging.merge import Document
 from ops.packaging.templates import Templates
@@ -47,7 +47,7 @@ def deploy_access(
         )
     with readable_aws_errors():
         _check_api(session, made.api_id, stage)
-    known = _known_values(stage, made, deployment.outputs["AlarmTopicArn"])
+    known = _known_values(stage, made, deployment)
     throttle_values = throttles.effective_values(templates.access, {**deployment.parameters, **values})
     throttles.check_stage_throttle(templates.access, throttle_values)
     outputs = deploy_template(
@@ -119,14 +119,16 @@ def configure_event_source(
     )
 
 
-def _known_values(stage: Stage, made: ChaliceRecord, alarm_topic: str) -> dict[str, str]:
-    """Return the parameters of access.yaml that carry what the other steps made."""
+def _known_values(stage: Stage, made: ChaliceRecord, deployment: Deployment) -> dict[str, str]:
+    """Return the parameters of access.yaml that carry what the other steps made, or were told."""
     variables = stage.variables()
     return {
         "RestAPI": made.api_id,
         "RestAPIapiStage": made.api_stage,
         "DeliverEvents": made.delivery_function,
-        "AlarmTopic": alarm_topic,
+        "EventStream": deployment.outputs["EventStreamName"],
+        "AlarmTopic": deployment.outputs["AlarmTopicArn"],
+        "Emulated": deployment.parameters.get("Emulated", "false"),
         "ApiName": stage.app_name(),
         "ServiceName": variables.get("SERVICE_NAME") or "personalize-api",
         "AllowedOrigin": variables.get("ALLOWED_ORIGIN") or "*",

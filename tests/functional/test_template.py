@@ -105,12 +105,18 @@ def test_the_urls_lead_to_the_routes(template):
 def test_every_function_has_every_variable_and_those_of_the_stack_by_reference(resources):
     for name in ("APIHandler", "DeliverEvents"):
         variables = resources[name]["Properties"]["Environment"]["Variables"]
-        assert set(variables) == {setting.name for setting in config.SETTINGS}
+        assert set(variables) == {setting.name for setting in config.SETTINGS} | {"MAX_EVENTS_PER_REQUEST"}
         assert variables["CAMPAIGN_ARN"] == {"Ref": "CampaignArn"}
         assert variables["TRACKING_ID"] == {"Ref": "EventTrackerId"}
         assert variables["EVENT_STREAM_NAME"] == {"Ref": "EventStream"}
         assert variables["QUARANTINE_QUEUE_URL"] == {"Ref": "QuarantineQueue"}
         assert variables["EVENTS_BUCKET_NAME"] == {"Ref": "EventsBucket"}
+        assert variables["MAX_EVENTS_PER_REQUEST"] == {"Ref": "MaxEventsPerRequest"}
+
+
+def test_the_events_of_a_request_can_be_limited_from_1_to_500(template):
+    definition = template["Parameters"]["MaxEventsPerRequest"]
+    assert (definition["MinValue"], definition["Default"], definition["MaxValue"]) == (1, 500, 500)
 
 
 def test_no_endpoint_and_no_account_is_in_the_template(packaged):
@@ -438,11 +444,14 @@ def test_every_alarm_tells_the_topic_and_takes_silence_for_health(resources):
         "ApiErrorsAlarm",
         "ApiLatencyAlarm",
         "ArchiveBehindAlarm",
+        "ArchiveStoppedAlarm",
         "DeliveryBehindAlarm",
         "DeliveryErrorsAlarm",
+        "DeliveryStoppedAlarm",
         "EventsOldAlarm",
         "EventsRejectedAlarm",
         "EventsRetriedAlarm",
+        "GivenUpNotStoredAlarm",
         "QuarantineAlarm",
     }
     for alarm in alarms.values():
@@ -495,7 +504,7 @@ def test_alarms_read_metrics_that_the_functions_file_under_the_same_name(resourc
     watched = [
         alarm["Properties"]
         for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
-        if alarm["Properties"]["Namespace"] == observability.NAMESPACE
+        if alarm["Properties"].get("Namespace") == observability.NAMESPACE
     ]
     emitted = {*Outcome().counts, "OldestEventAge", "Accepted", "Rejected"}
     assert {metric["MetricName"] for metric in watched} <= emitted

@@ -22,7 +22,7 @@ from tests.support.calls import run_command
 from tests.support.clone import clone_project
 
 STACK = "personalize-api-deploy"
-REQUIRED = {"CampaignArn": CAMPAIGN_ARN, "EventTrackerId": TRACKING_ID}
+REQUIRED = {"CampaignArn": CAMPAIGN_ARN, "EventTrackerId": TRACKING_ID, "Emulated": "true"}
 
 
 @pytest.fixture(scope="module")

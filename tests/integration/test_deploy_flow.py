@@ -23,7 +23,11 @@ from tests.support.clone import clone_project, config_as_cloned
 from tests.support.gateway_proxy import running_proxy
 
 ROOT = Path(__file__).parents[2]
-PARAMETERS = ["--parameter", f"CampaignArn={CAMPAIGN_ARN}", "--parameter", f"EventTrackerId={TRACKING_ID}"]
+EMULATED = ["--parameter", "Emulated=true"]
+PARAMETERS = [
+    *("--parameter", f"CampaignArn={CAMPAIGN_ARN}", "--parameter", f"EventTrackerId={TRACKING_ID}"),
+    *EMULATED,
+]
 PIPELINE, ACCESS = "personalize-api-dev-pipeline", "personalize-api-dev-access"
 CHALICE = "from chalice.cli import main; raise SystemExit(main())"
 
@@ -418,6 +422,6 @@ def test_what_was_answered_is_not_asked_again_even_where_nobody_can_be(run, clon
 
 
 def test_after_all_is_destroyed_it_can_be_deployed_again(run, clone):
-    ran = run("deploy", "--stage", "dev", "--yes")
+    ran = run("deploy", "--stage", "dev", "--yes", *EMULATED)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "(as answered before)" not in ran.stdout

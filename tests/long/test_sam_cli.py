@@ -35,6 +35,7 @@ PARAMETERS = {
     "EventTrackerId": TRACKING_ID,
     # The emulator's event source ignores FunctionResponseTypes, so failures have to be raised.
     "ReportBatchItemFailures": "false",
+    "Emulated": "true",
 }
 
 
@@ -127,10 +128,15 @@ def test_an_update_keeps_the_parameters_that_are_not_given(sam, cloudformation):
 
 
 def test_guided_asks_for_what_is_missing_and_remembers_the_answers(sam, cloudformation, tmp_path):
-    """The two required parameters are typed. Every other question is answered with its default."""
+    """The two required parameters are typed. Every other question is answered with its default.
+
+    SAM CLI asks for the parameters in the order of the template: Emulated is between the two.
+    """
     name = "personalize-api-guided"
-    typed = f"{name}\n\n{CAMPAIGN_ARN}\n{TRACKING_ID}\n" + "\n" * 60
-    ran = sam("--guided", "--parameter-overrides", "ReportBatchItemFailures=false", answers=typed)
+    typed = f"{name}\n\n{CAMPAIGN_ARN}\n\n{TRACKING_ID}\n" + "\n" * 60
+    ran = sam(
+        "--guided", "--parameter-overrides", "ReportBatchItemFailures=false", "Emulated=true", answers=typed
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert described(cloudformation, name)["StackStatus"] == "CREATE_COMPLETE"
     remembered = (tmp_path / PACKAGE).with_name("samconfig.toml").read_text("utf-8")
