@@ -18,6 +18,7 @@ from ops.capacity.load import (
     WINDOWS_SECONDS,
     Load,
 )
+from ops.capacity.plans import MAIN, deployed_limits
 from ops.capacity.prices import MILLION_SECONDS
 
 GATEWAY_REQUESTS_PER_SECOND = 10_000
@@ -103,9 +104,11 @@ def _usage_plan(delivery: Delivery) -> str | None:
     load, requests = delivery.load, delivery.load.requests_per_second
     if requests <= load.throttle_rate_limit:
         return None
+    limits = deployed_limits()
+    stage = max(limits.stage_per_second, math.ceil(requests) + limits.beside(MAIN))
     return (
         f"The usage plan allows {load.throttle_rate_limit:,.0f} of {requests:,.0f} requests/s. "
-        f"Deploy with ThrottleRateLimit={math.ceil(requests)} and "
+        f"Deploy with ThrottleRateLimit={math.ceil(requests)}, StageThrottleRateLimit={stage} and "
         f"MonthlyQuota={math.ceil(requests * MILLION_SECONDS)}000000, or send more events in each request."
     )
 

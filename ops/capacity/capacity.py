@@ -1,6 +1,7 @@
 """The calculation of `make capacity`, the text that it prints, and its command line.
 
-load has what comes in, batches what delivery makes of it, prices the bill, and advice the limits.
+load has what comes in, batches what delivery makes of it, prices the bill, worst_case that of a leaked key,
+and advice the limits.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from chalicelib.records import MAX_ENTRY_BYTES
 from chalicelib.services import DELIVERY_CONCURRENCY
 from ops.capacity.advice import advice_for
 from ops.capacity.batches import Delivery, delivery_of
 from ops.capacity.load import Load, option_name
+from ops.capacity.plans import deployed_limits
 from ops.capacity.prices import Prices, monthly_price
+from ops.capacity.worst_case import leaked_key_price, preflights_price
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,20 @@ def report(capacity: Capacity) -> str:
             "US dollars a month (2025 list prices, at this rate day and night)",
             *(f"  {item:24}{dollars:14,.2f}" for item, dollars in price.items()),
             "",
+            f"What a leaked key costs a month at most ({load.max_events_per_request} events of "
+            f"{MAX_ENTRY_BYTES:,} bytes a request)",
+            *(f"  {who:24}{dollars:14,.2f}" for who, dollars in worst_prices(load).items()),
+            "",
             *(f"! {sentence}" for sentence in capacity.advice or ["All within the limits."]),
         ]
     )
+
+
+def worst_prices(load: Load) -> dict[str, float]:
+    """Return US dollars a month at most by key, with the deployed plans, and for preflights without a key."""
+    limits = deployed_limits()
+    keys = {plan.name: leaked_key_price(plan, load.max_events_per_request) for plan in limits.plans}
+    return keys | {"without a key": preflights_price(limits)}
 
 
 def _needs(delivery: Delivery) -> dict[str, str]:

@@ -86,7 +86,10 @@ class Load:
     )
     put_events_quota: float = _option(1000.0, 1, 1_000_000, "PutEvents calls a second of the dataset group")
     throttle_rate_limit: float = _option(
-        50.0, 1, 1_000_000, "ThrottleRateLimit: requests a second of the API key"
+        50.0, 1, 1_000_000, "ThrottleRateLimit: requests a second of the main API key"
+    )
+    max_events_per_request: int = _option(
+        500, 1, 500, "MaxEventsPerRequest: the most events that one request may carry"
     )
 
     def __post_init__(self) -> None:

@@ -18,7 +18,9 @@ from ops.capacity.advice import with_longer_window
 from ops.capacity.batches import call_chances, delivery_of
 from ops.capacity.capacity import size
 from ops.capacity.load import MB_OF_ONE_CPU, Load, option_name
+from ops.capacity.plans import Plan, deployed_limits
 from ops.capacity.prices import HOURS_PER_MONTH, MILLION_SECONDS, Prices
+from ops.capacity.worst_case import leaked_key_price, preflights_price, requests_per_month
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -158,7 +160,11 @@ def test_a_load_within_all_limits_gets_no_advice():
         (Load(1000.0, shards=1, put_events_ms=3000.0), "falls behind", "Add shards"),
         (Load(2000.0), "PutEvents", "or gather events for longer: a batching window of "),
         (Load(100_000.0), "PutEvents", "with ten events in each call there are 10,000"),
-        (Load(100.0), "usage plan", "ThrottleRateLimit=100 and MonthlyQuota=263000000"),
+        (
+            Load(100.0),
+            "usage plan",
+            "ThrottleRateLimit=100, StageThrottleRateLimit=130 and MonthlyQuota=263000000",
+        ),
         (Load(20_000.0), "API Gateway", "Send more events in each request"),
         (Load(10.0, recommendations_per_second=600.0), "campaign", "Ask AWS for a quota of 600"),
         (Load(100_000.0), "Lambda", "an account has 1,000"),
@@ -222,6 +228,80 @@ def test_a_stream_at_rest_costs_what_the_deployment_guide_says():
     assert f"| {one_shard:.2f} |" in deploy_guide()
 
 
+WEB = Plan("web", 20, 1_000_000)
+
+
+def test_a_leaked_key_costs_in_proportion_to_its_quota_and_to_the_events_of_a_request():
+    prices = [leaked_key_price(WEB, events) for events in (25, 50, 500)]
+    assert prices[1] == pytest.approx(2 * prices[0], rel=0.1)
+    assert prices[2] == pytest.approx(10 * prices[1], rel=0.1)
+    half = leaked_key_price(replace(WEB, monthly_quota=500_000), 500)
+    assert half == pytest.approx(prices[2] / 2, rel=0.05)
+
+
+def test_the_worst_request_is_a_recommendation_where_a_request_carries_few_events():
+    million = Prices().personalize_thousand * 1000 + Prices().gateway_million
+    assert leaked_key_price(WEB, 1) == pytest.approx(million, rel=0.02)
+    assert leaked_key_price(WEB, 1) == leaked_key_price(WEB, 2)
+
+
+def test_no_request_of_the_calculator_costs_more_than_the_worst_case():
+    """Every combination of size and activity that Load takes, at the quota of the key, for events."""
+    worst = leaked_key_price(WEB, 500)
+    events_per_second = WEB.monthly_quota * 500 / (MILLION_SECONDS * 1e6)
+    for record_bytes in (100, 1000, 5000, 10_240):
+        for seconds in (0.1, 10.0, 3600.0):
+            load = Load(
+                events_per_second,
+                events_per_request=500,
+                record_bytes=record_bytes,
+                seconds_between_events=seconds,
+            )
+            price = size(load).price
+            fixed = price["alarms, metrics, key"] + price["Personalize, campaign"]
+            assert sum(price.values()) - fixed - Prices().on_demand_hour * HOURS_PER_MONTH <= worst
+
+
+@pytest.mark.parametrize(
+    ("plan", "requests"),
+    [(WEB, 1_000_000), (Plan("slow", 1, 5_000_000), 2_628_000), (Plan("free", 20, 0), 52_560_000)],
+)
+def test_a_key_makes_its_quota_of_requests_unless_its_throttle_allows_fewer(plan, requests):
+    assert requests_per_month(plan) == pytest.approx(requests)
+
+
+def test_the_plans_are_those_of_the_access_template():
+    limits = deployed_limits()
+    assert {plan.name for plan in limits.plans} == {"main", "web", "partner"}
+    assert limits.beside("main") == sum(p.requests_per_second for p in limits.plans if p.name != "main")
+    assert limits.preflighted_paths == sum("POST" in methods for methods in app.routes.values())
+    assert preflights_price(limits) == pytest.approx(551.88, abs=0.01)
+
+
+def test_the_deployment_guide_has_the_price_of_a_leaked_key():
+    rows = dict(re.findall(r"(?m)^\| (\S[^|]*?) \| [^|]+ \| ([\d,.]+ \| [\d,.]+) \|$", leaked_key_table()))
+    costs = [capacity.worst_prices(Load(max_events_per_request=events)) for events in (500, 25)]
+    assert rows == {
+        who: f"{costs[0][who]:,.0f} | {costs[1][who]:,.0f}" for who in costs[0] if who != "without a key"
+    }
+    assert f"at most {costs[0]['without a key']:,.0f} USD a month" in leaked_key_table()
+
+
+def leaked_key_table():
+    return deploy_guide().split("### What a leaked key can cost")[1]
+
+
+def test_the_example_of_the_capacity_guide_is_what_the_command_prints(capsys):
+    text = (ROOT / "docs" / "capacity.md").read_text()
+    example = text.split("make capacity EVENTS_PER_SECOND=5000 EVENTS_PER_REQUEST=20\n\n")[1].split(
+        "\nA value"
+    )[0]
+    capacity.main(["--events-per-second", "5000", "--events-per-request", "20"])
+    assert [line.removeprefix("    ") for line in example.rstrip().splitlines()] == (
+        capsys.readouterr().out.rstrip().splitlines()
+    )
+
+
 def test_the_defaults_are_what_is_deployed():
     sources: list[Any] = app.event_sources
     (source,) = sources
@@ -235,6 +315,7 @@ def test_the_defaults_are_what_is_deployed():
     for parameter, value in (
         ("ThrottleRateLimit", load.throttle_rate_limit),
         ("ShardCount", load.shards),
+        ("MaxEventsPerRequest", load.max_events_per_request),
     ):
         assert re.search(rf"\n  {parameter}:\n    Type: Number\n    Default: {value:g}\n", resources), (
             parameter
