@@ -39,6 +39,16 @@ def _one_of(**values: Any) -> Callable[[str], Any]:
     return parse
 
 
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        # Longer ones are out of any range here, and Python refuses the longest with advice of its own.
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
 _boolean = _one_of(true=True, false=False)
 _level = _one_of(DEBUG="DEBUG", INFO="INFO", WARNING="WARNING", ERROR="ERROR")
 
@@ -92,6 +102,13 @@ class Config:
         "personalize-api",
         "Name that metrics and log lines are filed under; one per deployment of an account.",
         _text,
+    )
+
+    max_events_per_request: int = _setting(
+        "MAX_EVENTS_PER_REQUEST",
+        "500",
+        "Events that one request may carry, 1 to 500 (the default). 25 where the key is public.",
+        _whole_number(1, 500),
     )
 
     @classmethod

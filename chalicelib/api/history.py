@@ -34,15 +34,19 @@ class EventResult:
 
 def handle(request: Request, services: Services) -> ApiResponse:
     """Judge each event on its own, store the good ones, and say what became of each, in order."""
-    events, is_batch = events_of(request.body)
+    events, is_batch = events_of(request.body, services.config.max_events_per_request)
     results = ingest(events, services, seconds_left=request.seconds_left)
     return to_batch_response(results) if is_batch else to_response(results[0])
 
 
-def events_of(body: object) -> tuple[list[object], bool]:
+def events_of(body: object, max_events: int) -> tuple[list[object], bool]:
     """Return the events of a body, and whether it is a batch. InvalidRequestError for a malformed batch."""
     if isinstance(body, dict) and "Events" in body:
         contract.validate("batch", body)
+        if len(body["Events"]) > max_events:
+            raise InvalidRequestError(
+                f"Events must have at most {max_events} entries on this deployment. Send several requests."
+            )
         return body["Events"], True
     return [body], False
 

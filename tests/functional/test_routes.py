@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -88,6 +89,19 @@ def test_an_event_that_the_stream_refused_is_503(http, stubs):
     response = http("/history", json.dumps(request()).encode())
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "5"
+
+
+def test_a_deployment_may_take_fewer_events_in_one_request(http, stubs, services, monkeypatch):
+    import app  # noqa: PLC0415 - it reads its settings at import, which tests/conftest.py provides first
+
+    config = replace(services.config, max_events_per_request=2)
+    monkeypatch.setattr(app, "services", replace(services, config=config))
+    response = http("/history", json.dumps({"Events": [request()] * 3}).encode())
+    assert response.status_code == 400
+    assert response.json_body["Message"].startswith("Events must have at most 2 entries on this deployment.")
+    records = [{"SequenceNumber": "1"}] * 2
+    stubs["kinesis"].add_response("put_records", {"Records": records})
+    assert http("/history", json.dumps({"Events": [request()] * 2}).encode()).status_code == 202
 
 
 def test_a_batch_is_judged_event_by_event(http, stubs):

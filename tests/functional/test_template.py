@@ -105,7 +105,7 @@ def test_the_urls_lead_to_the_routes(template):
 def test_every_function_has_every_variable_and_those_of_the_stack_by_reference(resources):
     for name in ("APIHandler", "DeliverEvents"):
         variables = resources[name]["Properties"]["Environment"]["Variables"]
-        assert set(variables) == {setting.name for setting in config.SETTINGS} | {"MAX_EVENTS_PER_REQUEST"}
+        assert set(variables) == {setting.name for setting in config.SETTINGS}
         assert variables["CAMPAIGN_ARN"] == {"Ref": "CampaignArn"}
         assert variables["TRACKING_ID"] == {"Ref": "EventTrackerId"}
         assert variables["EVENT_STREAM_NAME"] == {"Ref": "EventStream"}

@@ -18,6 +18,7 @@ def test_the_defaults():
     assert read.allowed_origin == "*"
     assert read.log_level == "INFO"
     assert read.events_bucket_name is None
+    assert read.max_events_per_request == 500
 
 
 @pytest.mark.parametrize("name", ["CAMPAIGN_ARN", "TRACKING_ID", "EVENT_STREAM_NAME", "QUARANTINE_QUEUE_URL"])
@@ -32,6 +33,12 @@ def test_a_missing_setting_is_named(name, value):
 def test_a_boolean_takes_two_spellings_only(spelling):
     with pytest.raises(ConfigError, match=r"REPORT_BATCH_ITEM_FAILURES is .* it takes true or false"):
         Config.from_environ(SETTINGS | {"REPORT_BATCH_ITEM_FAILURES": spelling})
+
+
+@pytest.mark.parametrize("text", ["0", "501", "-1", "2.5", "many", "５", "9" * 5000, "1_0"])
+def test_a_number_outside_its_range_is_refused(text):
+    with pytest.raises(ConfigError, match="it takes a whole number from 1 to 500"):
+        Config.from_environ(SETTINGS | {"MAX_EVENTS_PER_REQUEST": text})
 
 
 def test_an_unknown_log_level_is_refused():
