@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,137 @@ def test_a_bad_file_is_named_with_the_line_and_the_remedy(
         read_folder(tmp_path)
     assert str(raised.value).startswith(str(tmp_path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "problem"),
+    [
+        ("9" * 400, "is too large"),
+        ("1" + "0" * 5000, "is too large"),
+        ("1" * 16, "is too large"),
+        ("1735689600000", "is in milliseconds"),
+        ("-1", "is negative"),
+        ("-" + "9" * 400, "is negative"),
+        ("", "is empty"),
+        (" ", "is not a whole number"),
+        (" 7", "is not a whole number"),
+        ("+7", "is not a whole number"),
+        ("NaN", "is not a whole number"),
+        ("inf", "is not a whole number"),
+        ("1e5", "is not a whole number"),
+        ("7.0", "is not a whole number"),
+        ("0x7", "is not a whole number"),
+        ("1_000", "is not a whole number"),
+        ("\uff11\uff12", "is not a whole number"),
+        ("\u0663", "is not a whole number"),
+        ("\u00b2", "is not a whole number"),
+        ('"7\n"', "is not a whole number"),
+        ('"\u202e7"', "is not a whole number"),
+    ],
+)
+def test_an_odd_timestamp_is_a_sentence_with_its_line(timestamp: str, problem: str, tmp_path: Path) -> None:
+    assert_refused(tmp_path, HEADER + f"u,i,7,view\nu,i,{timestamp},view\n", f"line 3: TIMESTAMP {problem}")
+
+
+def test_zeros_before_a_timestamp_change_nothing(tmp_path: Path) -> None:
+    write(tmp_path, interactions=HEADER + f"u,i,{'0' * 400}7,view\n")
+    assert read_folder(tmp_path).interactions == [("u", "i", 7)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (HEADER + "u\0,i,7,view\n", "line 2: there is the control character U+0000; remove it."),
+        (HEADER + "u,i,7,\x1b[2J\n", "line 2: there is the control character U+001B"),
+        (HEADER + "u,i,7,\x9b2J\n", "line 2: there is the control character U+009B"),
+        (HEADER.replace("EVENT", "\x07"), "line 1: there is the control character U+0007"),
+        (HEADER + '"u\n2",i,7,view\n', "line 2: USER_ID contains a tab or a line end"),
+        (HEADER + 'u,"i\t",7,view\n', "line 2: ITEM_ID contains a tab or a line end"),
+        (HEADER.encode() + b"u,i,7,view\n" * 9 + b"u,i,7,\xff\n", "line 11: is not encoded in UTF-8"),
+        (HEADER.encode() + b"u,i,7,\xed\xa0\x80\n", "line 2: is not encoded in UTF-8"),
+        (HEADER.encode() + b"u,i,7,\xc3", "line 2: is not encoded in UTF-8"),
+        (HEADER.encode("utf-16"), "line 1: is not encoded in UTF-8"),
+        (HEADER.encode("utf-16-le"), "line 1: there is the control character U+0000"),
+        (
+            HEADER + f"u,i,7,{'x' * 200_000}\n",
+            "line 2: a field is longer than 131,072 characters; shorten it",
+        ),
+        (HEADER + 'u,i,7,view\nu,i,7,"view\nu,i,8,view\n', "line 3: a quotation mark is never closed"),
+        (HEADER + 'u,i,7,"vi"ew"\n', "line 2: is not well-formed CSV"),
+        (HEADER + '"u,i,7,view\n\n",i\n', "line 2: 2 fields where the first line has 4"),
+        (HEADER + "u\n", "line 2: 1 field where the first line has 4"),
+        ("USER_ID,ITEM_ID,TIMESTAMP,,\n", "line 1: the column without a name is there twice"),
+        ("x\u202e\u2028,A,A\n", "found there: x\ufffd\ufffd, A, A."),
+        (",".join(f"c{n}" for n in range(50_000)), "..."),
+    ],
+)
+def test_odd_content_is_a_sentence_with_its_line(content: str | bytes, said: str, tmp_path: Path) -> None:
+    assert_refused(tmp_path, content, said)
+
+
+def test_what_is_printed_of_an_id_moves_no_cursor(tmp_path: Path) -> None:
+    write(tmp_path, items="ITEM_ID\ni\u202e\u2028\ni\u202e\u2028\n")
+    with pytest.raises(ImportFileError, match=r"items\.csv, line 3: ITEM_ID 'i��' is there twice"):
+        read_folder(tmp_path)
+
+
+def test_a_text_of_an_item_may_have_several_lines(tmp_path: Path) -> None:
+    write(tmp_path, items='ITEM_ID,TEXT\ni,"one\r\n\ttwo"\nj,\n,\n')
+    with pytest.raises(ImportFileError, match="line 5: ITEM_ID is empty"):
+        read_folder(tmp_path)
+    write(tmp_path, items='ITEM_ID,TEXT\ni,"one\r\n\ttwo"\n')
+    assert read_folder(tmp_path).items == {"i": {"TEXT": "one\r\n\ttwo"}}
+
+
+def assert_refused(folder: Path, interactions: str | bytes, said: str) -> None:
+    write(folder, interactions=interactions)
+    with pytest.raises(ImportFileError) as raised:
+        read_folder(folder)
+    assert said in str(raised.value)
+    assert_is_a_sentence(str(raised.value), folder)
+
+
+def assert_is_a_sentence(message: str, folder: Path) -> None:
+    assert re.fullmatch(
+        re.escape(f"{folder}/") + r"(interactions|items|users)\.csv, line [1-9][0-9]*: .+; .+\.", message
+    )
+    assert message.isprintable()
+    assert len(message) < len(str(folder)) + 300
+    assert not re.search("codec|int\\(\\)|float|limit|Error|expected after|unexpected end", message)
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(text.encode() for text in ("USER_ID,ITEM_ID,TIMESTAMP", "ITEM_ID", "USER_ID", "u,i,7", "u", "7")),
+        *(b"\n", b"\r", b"\r\n", b",", b",,", b'"', b'""', b"\0", b"\t", b" ", b"\xef\xbb\xbf", b"\xff"),
+        *(b"\xed\xa0\x80", b"\xc3", b"9" * 400, b"-1", b"1e5", b"NaN", b"\x1b[2J", "\u202e\uff17".encode()),
+        b"x" * 140_000,
+    ]
+)
+CONTENTS = st.one_of(
+    st.binary(max_size=200),
+    st.lists(st.one_of(FRAGMENTS, st.binary(max_size=3)), max_size=30).map(b"".join),
+    st.lists(FRAGMENTS, max_size=12).map(lambda parts: b"USER_ID,ITEM_ID,TIMESTAMP\n" + b"".join(parts)),
+)
+
+
+@given(interactions=CONTENTS, items=CONTENTS, users=CONTENTS)
+def test_any_bytes_load_or_are_a_sentence_with_the_line(
+    interactions: bytes, items: bytes, users: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("import")
+    # Each file is the broken one in turn: the first problem hides those of the files after it.
+    for files in ({"interactions": interactions}, {"items": items}, {"users": users, "items": items}):
+        write(folder, **({"items": "ITEM_ID\n", "users": "USER_ID\n"} | files))
+        try:
+            found = read_folder(folder)
+        except ImportFileError as error:
+            assert_is_a_sentence(str(error), folder)
+        else:
+            for user, item, seconds in found.interactions:
+                assert user
+                assert item
+                assert 0 <= seconds < 100_000_000_000
 
 
 def test_a_folder_without_interactions_is_refused(tmp_path: Path) -> None:
