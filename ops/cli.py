@@ -1,7 +1,8 @@
 """``python -m ops COMMAND``: one group of commands, one rule for errors and exit codes.
 
     0     done, or there was nothing to do
-    1     it did not happen (one sentence on stderr says why), or doctor or redrive found something left to do
+    1     it did not happen (one sentence on stderr says why), redrive left something to do, or doctor found
+          what cannot work
     2     wrong usage
     130   interrupted
 
@@ -191,11 +192,14 @@ def destroy(
 
 @commands.command(cls=Command, if_interrupted="Nothing was changed.")
 @_options(_reading, _stack_name)
-def doctor(*, stage: str, region: str | None, profile: str | None, stack_name: str | None) -> bool:
+@click.option("--strict", is_flag=True, help="Exit with 1 for a line with ?? too, not only for one with !!.")
+def doctor(
+    *, stage: str, region: str | None, profile: str | None, stack_name: str | None, strict: bool
+) -> bool:
     """Examine a deployment and say what to do; change nothing."""
     from ops.doctor import run_doctor
 
-    return run_doctor(stage, stack_name=stack_name, profile=profile, region=region)
+    return run_doctor(stage, stack_name=stack_name, is_strict=strict, profile=profile, region=region)
 
 
 @commands.command(cls=Command, if_interrupted="Nothing is lost; run it again to go on.")

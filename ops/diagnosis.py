@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -12,11 +12,25 @@ from ops.stage import PLACEHOLDER
 
 
 class State(Enum):
-    """How a check ended. The value is the beginning of the line."""
+    """How a check ended. The value is the beginning of the line.
+
+    GOOD   the part works
+    LOOK   the part works, or could not be checked: somebody should look at it
+    BAD    the part cannot work, or loses events
+    """
 
     GOOD = "ok"
+    LOOK = "??"
     BAD = "!!"
-    UNKNOWN = "??"
+
+
+_GONE = {
+    "AWS.SimpleQueueService.NonExistentQueue",  # SQS
+    "NotFound",  # SNS
+    "NotFoundException",  # API Gateway
+    "QueueDoesNotExist",  # SQS, without the older name
+    "ResourceNotFoundException",  # Lambda
+}
 
 
 @dataclass(frozen=True)
@@ -36,9 +50,40 @@ def good(what: str) -> Finding:
     return Finding(State.GOOD, what)
 
 
+def look(what: str, remedy: str) -> Finding:
+    """Return the finding of a check that somebody should look at."""
+    return Finding(State.LOOK, what, remedy)
+
+
 def bad(what: str, remedy: str) -> Finding:
     """Return the finding of a check that is not well."""
     return Finding(State.BAD, what, remedy)
+
+
+def is_well(states: Collection[State], *, is_strict: bool) -> bool:
+    """Return whether a deployment with these findings can work.
+
+    A deployment of which nothing could be checked is not known to work. With ``is_strict``, every check has
+    to be well.
+    """
+    if is_strict:
+        return {*states} == {State.GOOD}
+    return State.BAD not in states and State.GOOD in states
+
+
+def failed_check(name: str, code: str, sentence: str) -> Finding:
+    """Return the finding of a check that ended with an error of AWS.
+
+    What AWS does not find cannot work. Any other error says nothing about the part: often these credentials
+    may not ask. ``name`` is what was checked, ``code`` the code of the error, ``sentence`` what it says.
+    """
+    if code in _GONE:
+        return bad(
+            f"{name} could not be checked, because AWS does not find it.",
+            f"{sentence} It was deleted outside of the deployment: restore it, or remove the stage with "
+            "'make destroy' and deploy again.",
+        )
+    return look(f"{name} could not be checked.", sentence)
 
 
 def campaign_arn(arn: str, region: str) -> Finding | None:
@@ -140,7 +185,7 @@ def event_source(
 def quarantine(messages: int) -> Finding:
     """Return whether the quarantine is empty."""
     if messages:
-        return bad(
+        return look(
             f"The quarantine holds {messages} messages.",
             "See why with 'make redrive ARGS=--dry-run', remove the cause, then redrive.",
         )
@@ -150,10 +195,10 @@ def quarantine(messages: int) -> Finding:
 def subscriptions(found: Sequence[Mapping[str, Any]]) -> Finding:
     """Return whether somebody gets the alarms. ``found`` are the subscriptions as SNS lists them."""
     if not found:
-        return bad("Nobody is told of alarms.", "Deploy with --parameter NotificationEmail=...")
+        return look("Nobody is told of alarms.", "Deploy with --parameter NotificationEmail=...")
     pending = [s["Endpoint"] for s in found if s["SubscriptionArn"] == "PendingConfirmation"]
     if pending:
-        return bad(
+        return look(
             f"{', '.join(pending)} has not confirmed the subscription to alarms.",
             "Follow the link in the message from AWS Notifications; it expires after 2 days. Then: aws sns "
             "subscribe sends another.",

@@ -1,4 +1,4 @@
-"""The command that examines a deployment: of each thing whether it is well, or what to do. Reads only."""
+"""The command that examines a deployment: of each part whether it works, or what to do. Reads only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import boto3
+from botocore.exceptions import ClientError
 
 from ops import diagnosis
 from ops.access import CONFIGURED
-from ops.diagnosis import Finding, State
+from ops.diagnosis import Finding
 from ops.errors import AwsError, readable_aws_errors
 from ops.locate import Deployment, Flow, locate_whole
 from ops.packaging.bundle import ROOT
@@ -21,17 +22,22 @@ from ops.terminal import print_line
 _OF_ONE_STACK = (*CONFIGURED, "BisectBatchOnFunctionError", "ParallelizationFactor")
 
 
-def run_doctor(stage_name: str, *, stack_name: str | None, profile: str | None, region: str | None) -> bool:
-    """Print a line per check, and return whether all is well. A check that fails is not well."""
+def run_doctor(
+    stage_name: str, *, stack_name: str | None, is_strict: bool, profile: str | None, region: str | None
+) -> bool:
+    """Print a line per check, and return whether the deployment can work.
+
+    With ``is_strict``, return whether every check is well.
+    """
     stage = Stage(ROOT, stage_name)
     session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
     deployment = locate_whole(stage, session, stack_name)
     settings = expected_settings(deployment, Templates.read(ROOT).event_source_settings())
-    is_well = True
+    states = []
     for finding in examine(deployment, settings, session):
         print_line(str(finding))
-        is_well = is_well and finding.state is State.GOOD
-    return is_well
+        states.append(finding.state)
+    return diagnosis.is_well(states, is_strict=is_strict)
 
 
 def expected_settings(deployment: Deployment, of_one_stack: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,20 +57,26 @@ def expected_settings(deployment: Deployment, of_one_stack: Mapping[str, Any]) -
 def examine(deployment: Deployment, settings: Mapping[str, Any], session: boto3.Session) -> Iterator[Finding]:
     """Yield one finding after the other. A check that cannot be made is a finding too."""
     make: Any = session.client
-    variables: dict[str, str] = {}
+    variables: dict[str, str] | None = None
 
     def functions() -> Iterator[Finding]:
-        variables.update(_variables(make("lambda"), deployment.delivery_function))
+        nonlocal variables
+        variables = _variables(make("lambda"), deployment.delivery_function)
         yield from check_event_source(make("lambda"), deployment, settings, variables)
 
-    checks: dict[str, Callable[[], Iterator[Finding]]] = {
-        "The event source": functions,
-        "Campaign and event tracker": lambda: check_personalize(
+    def personalize() -> Iterator[Finding]:
+        if variables is None:
+            raise AwsError("The variables of the function, which name them, could not be read.")
+        yield from check_personalize(
             make("personalize"),
             variables.get("CAMPAIGN_ARN", ""),
             variables.get("TRACKING_ID", ""),
             deployment.region,
-        ),
+        )
+
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "The event source": functions,
+        "Campaign and event tracker": personalize,
         "The quarantine": lambda: check_quarantine(make("sqs"), deployment.output("QuarantineQueueUrl")),
         "The subscription to alarms": lambda: check_subscriptions(
             make("sns"), deployment.output("AlarmTopicArn")
@@ -76,8 +88,13 @@ def examine(deployment: Deployment, settings: Mapping[str, Any], session: boto3.
             with readable_aws_errors():
                 yield from check()
         except AwsError as error:
-            sentence = " ".join(str(error).split())
-            yield Finding(State.UNKNOWN, f"{name} could not be checked.", sentence)
+            yield diagnosis.failed_check(name, _code(error), " ".join(str(error).split()))
+
+
+def _code(error: AwsError) -> str:
+    """Return AWS's code for the error; empty when AWS did not respond."""
+    cause = error.__cause__
+    return cause.response["Error"].get("Code", "") if isinstance(cause, ClientError) else ""
 
 
 def check_personalize(

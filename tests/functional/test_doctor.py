@@ -3,12 +3,16 @@
 The rest of it runs against the emulator, in tests/integration/test_doctor.py.
 """
 
+from types import SimpleNamespace
+from typing import Any
+
 import boto3
 import pytest
 from botocore.stub import Stubber
 
 from ops import diagnosis, doctor
 from ops.diagnosis import State
+from ops.locate import Deployment, Flow
 
 CAMPAIGN = "arn:aws:personalize:eu-west-1:111122223333:campaign/shop"
 RECOMMENDER = "arn:aws:personalize:eu-west-1:111122223333:recommender/shop"
@@ -165,6 +169,152 @@ def test_every_finding_is_one_line_and_every_bad_one_has_a_remedy():
         diagnosis.api_key(True, [], "api", "stage"),
         diagnosis.api_key(True, [{"apiStages": [{"apiId": "api", "stage": "stage"}]}], "api", "stage"),
     ]
-    assert [finding.state.value for finding in found] == ["ok", "!!", "!!", "!!", "ok", "!!", "!!", "ok"]
+    assert [finding.state.value for finding in found] == ["ok", "??", "??", "??", "ok", "!!", "!!", "ok"]
     assert [finding for finding in found if "\n" in str(finding)] == []
-    assert [finding for finding in found if finding.state is State.BAD and not finding.remedy] == []
+    assert [finding for finding in found if finding.state is not State.GOOD and not finding.remedy] == []
+
+
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/personalize-api-prod-quarantine"
+DEPLOYMENT = Deployment(
+    "eu-west-1",
+    "prod",
+    Flow.ONE_STACK,
+    ("personalize-api-prod",),
+    {
+        "DeliverEventsName": "deliver",
+        "QuarantineQueueUrl": QUEUE,
+        "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
+        "ApiKeyId": "key",
+        "RestAPIId": "api",
+        "RecommendationsUrl": "https://api.example/stage/recommendations",
+    },
+)
+VARIABLES = {"CAMPAIGN_ARN": CAMPAIGN, "TRACKING_ID": "t-1", **REPORTING}
+HEALTHY_ROLE = {
+    "get_function_configuration": {"Environment": {"Variables": VARIABLES}},
+    "list_event_source_mappings": {"EventSourceMappings": [HEALTHY | {"UUID": "u" * 36}]},
+    "describe_campaign": {"campaign": {"name": "shop", "status": "ACTIVE"}},
+    "list_event_trackers": {"eventTrackers": [{"eventTrackerArn": TRACKER}]},
+    "describe_event_tracker": {
+        "eventTracker": {
+            "name": "shop",
+            "status": "ACTIVE",
+            "trackingId": "t-1",
+            "datasetGroupArn": GROUP,
+        }
+    },
+    "get_queue_attributes": {
+        "Attributes": {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0"}
+    },
+    "list_subscriptions_by_topic": {
+        "Subscriptions": [{"Endpoint": "a@b.example", "SubscriptionArn": "arn:aws:sns:::x"}]
+    },
+    "get_api_key": {"enabled": True},
+    "get_usage_plans": {"items": [{"apiStages": [{"apiId": "api", "stage": "stage"}]}]},
+}
+SERVICES = {
+    "lambda": ("get_function_configuration", "list_event_source_mappings"),
+    "personalize": ("describe_campaign", "list_event_trackers", "describe_event_tracker"),
+    "sqs": ("get_queue_attributes",),
+    "sns": ("list_subscriptions_by_topic",),
+    "apigateway": ("get_api_key", "get_usage_plans"),
+}
+
+
+@pytest.fixture
+def examined():
+    """``examined(OPERATION=CODE or response)`` is what doctor says when these calls do not end well."""
+
+    def run(**changed):
+        make: Any = boto3.client
+        clients = {service: make(service, region_name="eu-west-1") for service in SERVICES}
+        for service, operations in SERVICES.items():
+            stub = Stubber(clients[service])
+            for operation in operations:
+                response = changed.get(operation, HEALTHY_ROLE[operation])
+                if isinstance(response, str):
+                    stub.add_client_error(operation, response, "said by AWS")
+                    break  # the check ends here
+                stub.add_response(operation, response)
+            stub.activate()
+        session: Any = SimpleNamespace(client=clients.__getitem__)
+        return list(doctor.examine(DEPLOYMENT, EXPECTED, session))
+
+    return run
+
+
+def exit_codes(found):
+    states = [finding.state for finding in found]
+    return tuple(int(not diagnosis.is_well(states, is_strict=strict)) for strict in (False, True))
+
+
+def test_a_deployment_that_is_well_in_everything_is_well_strictly(examined):
+    found = examined()
+    assert [finding.state for finding in found] == [State.GOOD] * 6
+    assert exit_codes(found) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"list_subscriptions_by_topic": {"Subscriptions": []}},
+            "??  Nobody is told of alarms. -> Deploy with",
+        ),
+        (
+            {"describe_campaign": "AccessDeniedException"},
+            "??  Campaign and event tracker could not be checked. -> These credentials may not call "
+            "DescribeCampaign: said by AWS",
+        ),
+        (
+            {"list_event_trackers": "AccessDeniedException"},
+            "??  Campaign and event tracker could not be checked.",
+        ),
+        (
+            {"get_function_configuration": "AccessDeniedException"},
+            "??  Campaign and event tracker could not be checked. -> The variables of the function",
+        ),
+        ({"get_queue_attributes": "ThrottlingException"}, "??  The quarantine could not be checked."),
+        (
+            {
+                "get_queue_attributes": {
+                    "Attributes": {
+                        "ApproximateNumberOfMessages": "1",
+                        "ApproximateNumberOfMessagesNotVisible": "1",
+                    }
+                }
+            },
+            "??  The quarantine holds 2 messages.",
+        ),
+    ],
+)
+def test_what_does_not_stop_the_deployment_is_to_be_looked_at(examined, changed, said):
+    found = examined(**changed)
+    assert any(str(finding).startswith(said) for finding in found)
+    assert State.BAD not in {finding.state for finding in found}
+    assert exit_codes(found) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"get_function_configuration": "ResourceNotFoundException"}, "The event source"),
+        ({"get_queue_attributes": "AWS.SimpleQueueService.NonExistentQueue"}, "The quarantine"),
+        ({"get_queue_attributes": "QueueDoesNotExist"}, "The quarantine"),
+        ({"list_subscriptions_by_topic": "NotFound"}, "The subscription to alarms"),
+        ({"get_api_key": "NotFoundException"}, "The API key"),
+    ],
+)
+def test_what_somebody_deleted_cannot_work(examined, changed, name):
+    found = examined(**changed)
+    [finding] = [finding for finding in found if finding.state is State.BAD]
+    assert str(finding).startswith(f"!!  {name} could not be checked, because AWS does not find it. -> ")
+    assert "said by AWS" in finding.remedy
+    assert exit_codes(found) == (1, 1)
+
+
+def test_a_deployment_of_which_nothing_can_be_checked_is_not_well(examined):
+    denied = dict.fromkeys([operations[0] for operations in SERVICES.values()], "AccessDeniedException")
+    found = examined(**denied)
+    assert {finding.state for finding in found} == {State.LOOK}
+    assert exit_codes(found) == (1, 1)

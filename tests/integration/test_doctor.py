@@ -31,10 +31,17 @@ def test_a_healthy_stack_is_well_in_everything_the_emulator_can_tell(doctor):
     assert "ok  The quarantine is empty.\n" in out
     assert "ok  The API key is in a usage plan of the API.\n" in out
     # The local stack has no address to send alarms to, and the emulator no control plane of Personalize.
-    assert "!!  Nobody is told of alarms. -> Deploy with --parameter NotificationEmail=...\n" in out
+    assert "??  Nobody is told of alarms. -> Deploy with --parameter NotificationEmail=...\n" in out
     assert "??  Campaign and event tracker could not be checked. -> " in out
-    assert status == 1
     assert len(out.splitlines()) == 5
+    assert "!!" not in out
+    assert status == 0
+
+
+def test_strictly_everything_has_to_be_well(doctor):
+    status, out, _ = doctor(*NAMED, "--strict")
+    assert "!!" not in out
+    assert status == 1
 
 
 def test_what_is_not_well_is_told_with_its_remedy(doctor, stack, eventually):
@@ -57,7 +64,7 @@ def test_what_is_not_well_is_told_with_its_remedy(doctor, stack, eventually):
         sqs.purge_queue(QueueUrl=stack.stack.quarantineQueueUrl)
     assert status == 1
     assert f"-> aws lambda update-event-source-mapping --enabled --uuid {mapping['UUID']}\n" in out
-    assert "!!  The quarantine holds 1 messages. -> See why with 'make redrive ARGS=--dry-run'" in out
+    assert "??  The quarantine holds 1 messages. -> See why with 'make redrive ARGS=--dry-run'" in out
     assert "!!  The API key is disabled." in out
 
 
