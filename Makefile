@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # In environments of their own: they pin versions of packages that the others do not take.
 CHECKOV := 3.3.30
+PARLIAMENT := 1.6.4
+BANDIT := 1.9.4
 SAM_CLI := 1.170.0
 
 .DEFAULT_GOAL := help
@@ -70,11 +72,24 @@ doctor: $(INSTALLED) ## Examine what is deployed and say what to do (STAGE=dev, 
 destroy: $(INSTALLED) ## Remove what is deployed; events are kept (STAGE=dev, ARGS=--delete-events)
 	@$(BIN)/python -m ops destroy --stage $(STAGE) $(ARGS)
 
-security: $(INSTALLED) ## Hold the template of STAGE=prod against checkov's rules
+security: $(INSTALLED) build/parliament/.installed-$(PARLIAMENT) build/bandit/.installed-$(BANDIT) ## Hold the template against checkov, the policies against parliament, the code against bandit
 	$(BIN)/python -m ops package --stage prod
 	@test -x build/checkov/bin/checkov || $(BIN)/python -m venv build/checkov
 	@build/checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==$(CHECKOV)
 	build/checkov/bin/checkov --config-file resources/checkov.yaml --file build/prod/sam.yaml
+	$(BIN)/python -m tests.support.policy_lint
+	build/bandit/bin/bandit --quiet --configfile pyproject.toml --recursive app.py chalicelib ops local simulation bench
+
+# parliament 1.6.4 imports pkg_resources, which newer versions of setuptools do not have.
+build/parliament/.installed-$(PARLIAMENT): | $(INSTALLED)
+	@$(BIN)/python -m venv --clear build/parliament
+	@build/parliament/bin/python -m pip install --quiet --disable-pip-version-check parliament==$(PARLIAMENT) setuptools==80.9.0
+	@touch $@
+
+build/bandit/.installed-$(BANDIT): | $(INSTALLED)
+	@$(BIN)/python -m venv --clear build/bandit
+	@build/bandit/bin/python -m pip install --quiet --disable-pip-version-check 'bandit[toml]==$(BANDIT)'
+	@touch $@
 
 redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev or local, ARGS=--dry-run)
 	@$(BIN)/python -m ops redrive --stage $(STAGE) $(ARGS)

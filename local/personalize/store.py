@@ -113,7 +113,7 @@ class Store:
                 event.attribution_source,
             )
             new_rows = self._connection.execute(
-                f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) "  # noqa: S608
+                f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) "  # noqa: S608 # nosec B608
                 f"ON CONFLICT (event_id) DO NOTHING RETURNING seq, {_COLUMNS}",
                 values,
             ).fetchall()
@@ -121,7 +121,7 @@ class Store:
 
     def events(self, after: int = 0, limit: int = -1) -> Iterator[StoredEvent]:
         """Return the events with a ``seq`` above ``after``, in order of arrival. A negative limit: all."""
-        query = f"SELECT seq, {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        query = f"SELECT seq, {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 # nosec B608
         for row in self._connection.execute(query, (after, limit)):
             yield _stored_event(row)
 

@@ -59,7 +59,7 @@ class _Dumper(yaml.SafeDumper):
 
 def load(text: str) -> Document:
     """Return a template, JSON or YAML, with every intrinsic function in its long form."""
-    loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with more constructors
+    loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with more constructors  # nosec B506
     if not isinstance(loaded, dict):
         raise PackagingError("A template must be a mapping with the key Resources.")
     return loaded
