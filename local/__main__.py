@@ -74,7 +74,9 @@ def _print_line(line: str) -> None:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make run", description="Run the whole system on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local", description="Run the whole system on this machine, as 'make run' does."
+    )
     parser.add_argument("--data", type=Path, default=catalogue.FOLDER, help="folder with interactions.csv")
     parser.add_argument("--home", type=Path, help="folder that keeps the state, and stack.json with it")
     parser.add_argument(

@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 
+from chalicelib.errors import AwsError
 from local import catalogue, state
 from local.coordinates import FILE_NAME, Stack, to_stack, written
 from local.emulator import EmulatorError, running_emulator
@@ -24,9 +25,10 @@ from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
 from ops.cloudformation.stacks import deploy_stack
 from ops.errors import OpsError
+from ops.local_stage import STACK_NAME
+from ops.locate import log_group
 from ops.packaging.bundle import Package, package
 
-STACK_NAME = "personalize-api-local"
 STAGE = "dev"
 """The stage of .chalice/config.json that is packaged. Its stage ``local`` is for ``chalice local`` only."""
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
@@ -36,7 +38,7 @@ class StackError(Exception):
     """The stack cannot be started. The message says what to do."""
 
 
-START_ERRORS = (StackError, state.StateError, EngineProcessError, EmulatorError, OpsError)
+START_ERRORS = (StackError, state.StateError, EngineProcessError, EmulatorError, OpsError, *AwsError)
 """What ``running_stack()`` raises when it cannot start. The message of each is for a person."""
 
 
@@ -56,7 +58,7 @@ class Running:
         """Return the names of the log groups of the stack's functions."""
         resources = self.client("cloudformation").list_stack_resources(StackName=STACK_NAME)
         return [
-            f"/aws/lambda/{resource['PhysicalResourceId']}"
+            log_group(resource["PhysicalResourceId"])
             for resource in resources["StackResourceSummaries"]
             if resource["ResourceType"] == "AWS::Lambda::Function"
         ]
