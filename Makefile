@@ -112,7 +112,8 @@ capacity: $(INSTALLED) ## Shards, calls and price on paper (EVENTS_PER_SECOND=50
 		$(if $(RECORD_BYTES),--record-bytes "$(RECORD_BYTES)") $(if $(SHARDS),--shards "$(SHARDS)") $(ARGS)
 
 clean: ## Remove what was built, installed and remembered
-	rm -rf $(VENV) .local build "$$($(PYTHON) -B -m local.state)"
+	@$(PYTHON) -B -m local.state clean
+	rm -rf $(VENV) .local build
 
 # Written last, so an interrupted installation is done again; untouched until a requirement changes.
 $(INSTALLED): requirements.txt requirements-dev.txt constraints.txt | $(VENV)/.bytecode

@@ -32,10 +32,11 @@ ENGINE_PORT = 4567
 def main(arguments: list[str] | None = None) -> int:
     """Run the stack until Ctrl-C or SIGTERM and return the exit status."""
     options = _options().parse_args(arguments)
-    home = options.home or state.home()
     remove_developer_settings()
     stop = _stop_on_signals()
+    home = options.home
     try:
+        home = home or state.home()
         with running_stack(
             home,
             coordinates=None if options.home else PROJECT_FILE,

@@ -60,11 +60,16 @@ def to_stack(outputs: Mapping[str, str], *, api_key: str, aws_url: str, engine_u
 @contextmanager
 def written(stack: Stack, file: Path) -> Iterator[None]:
     """Write the file, for its owner only, and remove it at the end of the with statement."""
-    state.make_private(file.parent)
-    # A file that a killed run left may be readable by others: replace it.
-    file.unlink(missing_ok=True)
-    with state.open_private(file, "w") as opened:
-        opened.write(json.dumps(asdict(stack), indent=2) + "\n")
+    try:
+        state.make_private(file.parent)
+        # A file that a killed run left may be readable by others: replace it.
+        file.unlink(missing_ok=True)
+        with state.open_private(file, "w") as opened:
+            opened.write(json.dumps(asdict(stack), indent=2) + "\n")
+    except OSError as error:
+        raise state.StateError(
+            f"{error.filename or file} cannot be written ({error.strerror}). Remove what is in its place."
+        ) from error
     try:
         yield
     finally:

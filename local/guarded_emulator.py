@@ -1,7 +1,7 @@
-"""The program in the emulator's process: MiniStack behind the guard. ``local.emulator`` starts it.
+"""The program of the emulator's process: MiniStack behind the guard. ``local.emulator`` starts it.
 
-MiniStack alone would check neither Host nor Origin, run any code that a request contains, and start one more
-worker of 40 MB whenever all others are busy.
+MiniStack checks neither Host nor Origin, and runs any code that it receives. It starts a worker of 40 MB for
+every request that finds the others busy.
 """
 
 from __future__ import annotations
@@ -14,22 +14,28 @@ import threading
 import ministack.app
 
 from local.origin_guard import API_PATH, OriginGuard
+from local.request_queue import RequestQueue
 
 MAX_API_REQUESTS = 8
-"""How many requests to deployed APIs MiniStack gets at a time. More wait; its own limit would respond 504."""
+"""API requests in the emulator at a time. The others wait. Its own limit would respond with 504."""
 
 
 def main() -> None:
-    """Run MiniStack until SIGTERM, or until the program that started it ends."""
-    # The state holds the API key and every event. The functions inherit the umask.
+    """Run MiniStack behind the guard until SIGTERM or the end of standard input."""
+    # The state holds the API key and every event. The functions inherit this.
     os.umask(0o077)
-    threading.Thread(target=_stop_at_end_of_stdin, daemon=True).start()
-    ministack.app.app = OriginGuard(ministack.app.app, public=API_PATH, max_public_requests=MAX_API_REQUESTS)
+    # Each worker of a function has its code in a new folder: its bytecode would never be read again.
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    threading.Thread(target=_stop_with_starter, daemon=True).start()
+    emulator = ministack.app.app
+    ministack.app.app = OriginGuard(
+        emulator, public=API_PATH, public_app=RequestQueue(emulator, max_requests=MAX_API_REQUESTS)
+    )
     ministack.app.main()
 
 
-def _stop_at_end_of_stdin() -> None:
-    """Stop, with the state saved, when the program that started this one has ended."""
+def _stop_with_starter() -> None:
+    """Stop as on SIGTERM, which saves the state, when the program that started this one ends."""
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
 

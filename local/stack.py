@@ -6,7 +6,6 @@ that deploys to AWS deploys it here too, from the same template.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,11 +33,7 @@ STAGE = "dev"
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
 
-class StackError(Exception):
-    """The stack cannot be started. The message says what to do."""
-
-
-START_ERRORS = (StackError, state.StateError, EngineProcessError, EmulatorError, OpsError, *AwsError)
+START_ERRORS = (state.StateError, EngineProcessError, EmulatorError, OpsError, *AwsError)
 """What ``running_stack()`` raises when it cannot start. The message of each is for a person."""
 
 
@@ -83,7 +78,11 @@ def running_stack(
     state.open_home(home)
     coordinates = coordinates or home / FILE_NAME
     with ExitStack() as started:
-        started.enter_context(_locked(home, coordinates))
+        in_use = (
+            f"The local stack is already running. Use it ({coordinates} has its addresses), or stop it first "
+            "with Ctrl-C in its terminal."
+        )
+        started.enter_context(state.locked(home, in_use))
         packaged = package(STAGE, report=report)
         report(f"Starting the Personalize engine with {data}")
         engine = started.enter_context(
@@ -141,20 +140,6 @@ def _function_environment(engine_url: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME": engine_url,
         "AWS_ENDPOINT_URL_PERSONALIZE_EVENTS": engine_url,
     }
-
-
-@contextmanager
-def _locked(home: Path, coordinates: Path) -> Iterator[None]:
-    """Hold the lock of a home folder. The system releases it when the process ends."""
-    with state.open_private(state.lock_file(home), "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StackError(
-                f"The local stack is already running. Use it ({coordinates} has its addresses), or stop it "
-                "first with Ctrl-C in its terminal."
-            ) from error
-        yield
 
 
 def _database(home: Path, data: Path) -> Path:

@@ -1,28 +1,32 @@
 """The folder where ``make run`` keeps its state: outside the project, and for its owner only.
 
 It is outside because ``chalice local`` watches every file below the project and restarts at each change.
-Python's bytecode is kept there too, for the same reason.
+Python's bytecode is kept beside it, for the same reason.
 
-    python -m local.state                   print the folder
-    python -m local.state divert-bytecode   make this Python keep its bytecode there
+    python -m local.state clean             remove the state and the bytecode of this checkout
+    python -m local.state divert-bytecode   make this Python keep its bytecode beside the state
 
 The Makefile runs both, the second with the Python of .venv. The module needs the standard library only.
 """
 
 from __future__ import annotations
 
+import argparse
+import fcntl
 import hashlib
 import os
+import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 PTH_NAME = "personalize_api_bytecode.pth"
-_LOCK = "lock"
-_BYTECODE = "bytecode"
+_LOCK = "personalize-api.lock"
+"""Its name says that the folder is ours."""
 
 
 class StateError(Exception):
@@ -36,7 +40,10 @@ def home(environ: Mapping[str, str] = os.environ, project: Path = PROJECT) -> Pa
     XDG_STATE_HOME is ignored (specifications.freedesktop.org/basedir-spec).
     """
     configured = Path(environ.get("XDG_STATE_HOME", ""))
-    base = configured if configured.is_absolute() else Path.home() / ".local" / "state"
+    try:
+        base = configured if configured.is_absolute() else Path.home() / ".local" / "state"
+    except RuntimeError as error:  # neither HOME nor an entry for this user
+        raise StateError("No home folder is known. Set HOME, or XDG_STATE_HOME.") from error
     return base / "personalize-api" / hashlib.sha256(str(project).encode()).hexdigest()[:12]
 
 
@@ -47,8 +54,7 @@ def open_home(folder: Path) -> None:
     """
     try:
         make_private(folder)
-        names = {entry.name for entry in folder.iterdir()}
-        if names and not names & {_LOCK, _BYTECODE}:
+        if any(folder.iterdir()) and not lock_file(folder).exists():
             raise StateError(
                 f"{folder} holds other files. Name a new or empty folder with --home, or empty this one."
             )
@@ -78,24 +84,61 @@ def lock_file(folder: Path) -> Path:
     return folder / _LOCK
 
 
+@contextmanager
+def locked(folder: Path, in_use: str) -> Iterator[None]:
+    """Hold the folder's lock. The system releases it when the process ends. StateError says ``in_use``."""
+    with open_private(lock_file(folder), "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateError(in_use) from error
+        yield
+
+
+def bytecode_folder(folder: Path) -> Path:
+    """Return the folder of the bytecode. It is beside the state: Python lets others read these files."""
+    return folder.with_name(f"{folder.name}-bytecode")
+
+
 def divert_bytecode(site_packages: Path, bytecode: Path) -> None:
-    """Write the .pth file that makes a Python keep its bytecode in ``bytecode``.
+    """Write the .pth file that makes a Python keep its bytecode in ``bytecode``. Raises StateError.
 
     The environment variable PYTHONPYCACHEPREFIX has priority.
     """
-    make_private(bytecode)
-    line = f"import sys; sys.pycache_prefix = sys.pycache_prefix or {str(bytecode)!r}\n"
-    (site_packages / PTH_NAME).write_text(line, encoding="utf-8")
+    try:
+        make_private(bytecode)
+    except OSError as error:
+        raise StateError(
+            f"{error.filename or bytecode} cannot be written ({error.strerror}). Set XDG_STATE_HOME to a "
+            "folder that you may write."
+        ) from error
+    # ASCII only: Python reads the file in the encoding of the locale.
+    line = f"import sys; sys.pycache_prefix = sys.pycache_prefix or {str(bytecode)!a}\n"
+    (site_packages / PTH_NAME).write_text(line, encoding="ascii")
 
 
-def main(arguments: list[str]) -> int:
-    """Print the folder, or divert the bytecode, and return the exit status."""
-    if arguments == ["divert-bytecode"]:
-        divert_bytecode(Path(sysconfig.get_path("purelib")), home() / _BYTECODE)
-    else:
-        print(home())
+def clean(folder: Path) -> None:
+    """Remove the state and the bytecode. Raises StateError while a stack uses the folder."""
+    if lock_file(folder).exists():
+        with locked(folder, "The local stack is running. Stop it first with Ctrl-C in its terminal."):
+            shutil.rmtree(folder)
+    shutil.rmtree(bytecode_folder(folder), ignore_errors=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command of the Makefile and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local.state")
+    parser.add_argument("command", choices=["clean", "divert-bytecode"])
+    try:
+        if parser.parse_args(arguments).command == "clean":
+            clean(home())
+        else:
+            divert_bytecode(Path(sysconfig.get_path("purelib")), bytecode_folder(home()))
+    except StateError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -40,7 +40,7 @@ Ctrl-C stops everything. Requests and deliveries, as they happen:
 
 
 def sample_items(data: Path) -> list[str]:
-    """Return items of one user of a data folder, at most ``SAMPLE_ITEMS``, as an example."""
+    """Return items of one user of a data folder, at most ``SAMPLE_ITEMS``; an invented one without any."""
     if data == catalogue.FOLDER:
         return ["frankenstein", "dracula", "the-turn-of-the-screw"]
     items_of_user: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ def sample_items(data: Path) -> list[str]:
                 items.append(row["ITEM_ID"])
             if len(items) == SAMPLE_ITEMS:
                 return items
-    return max(items_of_user.values(), key=len)
+    return max(items_of_user.values(), key=len, default=["item-1"])
 
 
 def _curl(stack: Stack, route: str, body: Mapping[str, Any]) -> str:

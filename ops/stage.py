@@ -164,6 +164,6 @@ def _write(path: Path, content: Mapping[str, Any], *, mode: int = 0o666) -> None
 
 def _make_private(path: Path) -> None:
     """Close a file and its folder to other users: the content names an account and a person."""
-    with suppress(PermissionError):  # the file of another user stays as it is
+    with suppress(OSError):  # the file of another user stays as it is
         path.parent.chmod(0o700)
         path.chmod(0o600)

@@ -73,7 +73,7 @@ def create_app(parts: Parts) -> Starlette:
             *parts.control.routes(),
         ],
         # Without the guard, a form of any web page could store events.
-        middleware=[Middleware(OriginGuard)],
+        middleware=[Middleware(OriginGuard, queries=True)],
         exception_handlers={
             ServiceError: _service_error,
             HTTPException: _http_error,

@@ -40,11 +40,20 @@ def page(browser):
 
 @pytest.fixture
 def other_origin():
-    """``other_origin(html)`` serves a page and returns its port. The page has every name as its host."""
+    """``other_origin(html)`` serves a page and returns its port. The page has every name as its host.
+
+    With ``redirect_to`` the path ``/redirect`` sends the browser to another address.
+    """
     pages = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            if self.path == "/redirect":
+                self.send_response(302)
+                self.send_header("location", pages["/redirect"])
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
             body = pages["/"].encode()
             self.send_response(200)
             self.send_header("content-type", "text/html; charset=utf-8")
@@ -59,7 +68,8 @@ def other_origin():
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 
-    def serve(html):
+    def serve(html, redirect_to=""):
+        pages["/redirect"] = redirect_to
         pages["/"] = f"<!doctype html><title>Another page</title>{html}"
         return server.server_port
 

@@ -154,3 +154,15 @@ def test_a_page_of_another_origin_may_call_the_api(stack, page, other_origin):
 
 def test_the_counters_can_be_opened_in_the_address_bar(stack, page):
     assert page.goto(stack.stack.consoleUrl).status == 200
+
+
+def test_a_page_that_the_user_opened_cannot_redirect_to_a_call_of_a_service(stack, page, other_origin):
+    """A browser keeps ``Sec-Fetch-Site: none`` across the redirects of an address that the user typed."""
+    target = f"{stack.stack.awsEndpointUrl}/?Action=CreateStack&StackName=by-redirect&TemplateBody=%7B%7D"
+    port = other_origin("", redirect_to=target)
+    with page.expect_response(target) as answered:
+        page.goto(f"http://{ATTACKER}:{port}/redirect")
+    assert answered.value.request.headers.get("sec-fetch-site", "none") in ("none", "cross-site")
+    assert answered.value.status == 403
+    stacks = stack.client("cloudformation").list_stacks()["StackSummaries"]
+    assert "by-redirect" not in {found["StackName"] for found in stacks}

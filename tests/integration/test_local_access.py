@@ -73,7 +73,7 @@ def test_the_state_of_the_stack_is_for_its_owner_only(stack, post):
     assert post("history", {"SessionId": "s", "EventType": "read", "Event": {"itemId": "emma"}})[0] == 202
     home = stack.engine.output.parent
     kept = [home, *home.rglob("*")]
-    assert {"stack.json", "engine.log", "lock"} <= {path.name for path in kept}
+    assert {"stack.json", "engine.log", "personalize-api.lock"} <= {path.name for path in kept}
     modes = {str(path): stat.S_IMODE(path.lstat().st_mode) for path in kept if not path.is_symlink()}
     assert {path: oct(mode) for path, mode in modes.items() if mode & 0o077} == {}
 

@@ -89,3 +89,56 @@ def test_bytecode_is_kept_outside_the_project_unless_the_environment_says_otherw
 
     assert prefix() == str(bytecode)
     assert prefix(PYTHONPYCACHEPREFIX="/elsewhere") == "/elsewhere"
+
+
+def test_bytecode_has_a_folder_of_its_own_because_others_may_read_it():
+    folder = Path("/state/personalize-api/abc")
+    assert folder not in state.bytecode_folder(folder).parents
+    assert state.bytecode_folder(folder).parent == folder.parent
+
+
+def test_a_folder_name_of_any_language_does_not_stop_python(tmp_path):
+    site_packages, bytecode = tmp_path / "site-packages", tmp_path / "стан é"
+    site_packages.mkdir()
+    state.divert_bytecode(site_packages, bytecode)
+    program = f"import site, sys; site.addsitedir({str(site_packages)!r}); print(ascii(sys.pycache_prefix))"
+    environment = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", program], env=environment, check=True, capture_output=True, text=True
+    )
+    assert ran.stdout.strip() == ascii(str(bytecode))
+
+
+def test_a_folder_with_a_lock_of_something_else_is_left_as_it_is(tmp_path):
+    (tmp_path / "lock").touch()
+    (tmp_path / "stack.json").touch()
+    with pytest.raises(state.StateError, match="holds other files"):
+        state.open_home(tmp_path)
+
+
+def test_what_a_running_stack_uses_is_not_cleaned(tmp_path):
+    home = tmp_path / "home"
+    state.open_home(home)
+    state.bytecode_folder(home).mkdir()
+    with state.locked(home, "in use"):
+        with pytest.raises(state.StateError, match="is running"):
+            state.clean(home)
+        assert state.lock_file(home).exists()
+    state.clean(home)
+    assert not home.exists()
+    assert not state.bytecode_folder(home).exists()
+
+
+def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch):
+    def no_home():
+        raise RuntimeError
+
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(state.StateError, match="Set HOME"):
+        state.home({})
+
+
+def test_a_folder_for_bytecode_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(state.StateError, match="cannot be written"):
+        state.divert_bytecode(tmp_path, tmp_path / "file" / "bytecode")
