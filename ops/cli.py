@@ -39,14 +39,17 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> int:
         """Run the command and return its exit code. A command returns False when something is left to do."""
         from ops.errors import OpsError
+        from ops.terminal import printable
 
         try:
             return FAILED if super().invoke(ctx) is False else 0
         except OpsError as error:
-            click.echo(error, err=True)
+            click.echo(printable(str(error)), err=True)
             return FAILED
         except OSError as error:
-            click.echo(f"{error.filename or 'A file'} could not be used: {error.strerror}", err=True)
+            click.echo(
+                printable(f"{error.filename or 'A file'} could not be used: {error.strerror}"), err=True
+            )
             return FAILED
         except KeyboardInterrupt:
             click.echo(f"\nInterrupted. {self.if_interrupted}", err=True)

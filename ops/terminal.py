@@ -1,4 +1,8 @@
-"""The person at the terminal: lines to print, a plan to agree to, questions to answer."""
+"""The person at the terminal: lines to print, a plan to agree to, questions to answer.
+
+Text from outside (an error of AWS, a message of a queue) may hold characters that control the terminal: that
+move the cursor, change the title or hide what follows. ``print_line`` shows them as escapes.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +33,38 @@ def open_terminal(*, agreed: bool = False) -> Terminal:
     )
 
 
-def print_line(line: str) -> None:
-    """Print a line at once, also when stdout is a file or a pipe."""
-    print(line, flush=True)
+def print_line(text: str) -> None:
+    """Print one or more lines at once, also when stdout is a file or a pipe.
+
+    A character that the encoding of stdout does not have is shown as an escape too.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    print(printable(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def printable(text: str) -> str:
+    """Return lines of text, with each character that a terminal does not print as an escape.
+
+    A line ends at a newline and nowhere else. Tabs stay.
+    """
+    return "".join(
+        character if character in "\n\t" or character.isprintable() else _escaped(character)
+        for character in text
+    )
+
+
+def printable_line(text: str, *, max_characters: int) -> str:
+    """Return text of anybody's as one line: as ``printable``, newlines and tabs too, and cut to a length."""
+    line = printable(text[:max_characters].replace("\n", "\\n").replace("\t", "\\t"))
+    return (
+        line
+        if len(line) <= max_characters and len(text) <= max_characters
+        else f"{line[: max_characters - 1]}…"
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _show_plan(plan: Sequence[str]) -> bool:
