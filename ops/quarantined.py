@@ -1,135 +1,108 @@
-"""The messages of the quarantine queue: read in rounds, held meanwhile, deleted or shown again.
+"""What a message of the quarantine queue says: one record, or the key of one in the bucket, and its place.
 
-The queue is the dead-letter queue of delivery. A message has one record, or the place of one in the bucket.
+The queue is the dead-letter queue of delivery (``chalicelib.delivery.quarantine`` writes the messages).
+Whoever may write to it can send anything, so nothing of a message is believed before it is checked.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from botocore.exceptions import ClientError
+from chalicelib import contract, timestamps
+from chalicelib.delivery.kinesis import KinesisRecord
+from chalicelib.delivery.outcome import RejectedRecord
+from chalicelib.errors import InvalidRequestError
+from ops.bucket import Bucket
+from ops.errors import InputError
+from ops.undelivered import Identity, check_place, identity_of, readable_reason
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sqs import SQSClient
-
-HIDDEN_SECONDS = 900
-"""How long a message that was read is hidden from other readers: enough for a round, also after a crash."""
-MESSAGES_PER_ROUND = 500
-"""Messages that are read before their records go back: PutRecords takes as many records."""
-_MESSAGES_PER_CALL = 10
+PREFIX = "quarantine/"
+"""The prefix of the archive bucket that a message may point to."""
+_TEXTS = ("reason", "error", "shardId", "sequenceNumber", "quarantinedAt")
 
 
 @dataclass(frozen=True)
 class QuarantinedRecord:
-    """A record of the quarantine, and the messages that hold it: a batch delivered twice leaves two."""
+    """A record of the quarantine, and the messages that hold it: a batch delivered twice leaves two.
 
-    message: Mapping[str, Any]
-    receipts: tuple[str, ...] = ()
+    A message does not say when the record arrived in the stream. ``arrived_at`` is when it was quarantined
+    first.
+    """
 
-    @property
-    def position(self) -> tuple[str, int]:
-        """Shard and sequence number. They identify a record, and order it among those of its shard."""
-        return self.message["shardId"], int(self.message["sequenceNumber"])
-
-    @property
-    def quarantined_at(self) -> datetime:
-        """When delivery put the record into the queue."""
-        return datetime.fromisoformat(self.message["quarantinedAt"].replace("Z", "+00:00"))
-
-    @property
-    def why(self) -> str:
-        """Reason and error, on one line."""
-        return f"{self.message['reason']}: {self.message['error']}"
+    rejected: RejectedRecord
+    receipts: tuple[str, ...]
 
 
-def records_of(messages: Sequence[Mapping[str, Any]]) -> list[QuarantinedRecord]:
-    """Return the records of some SQS messages, each once, in the order that they had in the stream."""
-    found: dict[tuple[str, int], QuarantinedRecord] = {}
+def read_messages(
+    messages: Sequence[Mapping[str, Any]], bucket: Bucket
+) -> tuple[list[QuarantinedRecord], list[str]]:
+    """Return the records of some SQS messages, and why each of the other messages holds none.
+
+    Each record is there once, in the order that the records had in the stream.
+    """
+    records: dict[Identity, QuarantinedRecord] = {}
+    odd: list[str] = []
     for message in messages:
-        record = QuarantinedRecord(json.loads(message["Body"]), (message["ReceiptHandle"],))
-        earlier = found.setdefault(record.position, record)
-        if earlier is not record:
-            receipts = (*earlier.receipts, *record.receipts)
-            found[record.position] = QuarantinedRecord(earlier.message, receipts)
-    return [record for _, record in sorted(found.items())]
+        try:
+            rejected = read_message(message["Body"], bucket)
+        except InputError as error:
+            odd.append(readable_reason(f"odd message: {error}"))
+            continue
+        identity, receipts = identity_of(rejected), (message["ReceiptHandle"],)
+        known = records.get(identity, QuarantinedRecord(rejected, ()))
+        first = min(known.rejected, rejected, key=lambda copy: copy.record.arrived_at)
+        records[identity] = QuarantinedRecord(first, known.receipts + receipts)
+    return [records[identity] for identity in sorted(records)], odd
 
 
-def content_of(record: QuarantinedRecord, s3: S3Client) -> bytes:
+def read_message(body: str, bucket: Bucket) -> RejectedRecord:
+    """Return the record of a message. Raises InputError for a message that delivery does not write."""
+    try:
+        message = contract.parse(body.encode())
+    except (InvalidRequestError, UnicodeEncodeError) as error:
+        raise InputError("it is not JSON") from error
+    if not isinstance(message, dict):
+        raise InputError("it is not a JSON object")
+    for name in _TEXTS:
+        if not isinstance(message.get(name), str):
+            raise InputError(f"{name} is not text")
+    try:
+        quarantined_at = timestamps.parse(message["quarantinedAt"], "quarantinedAt")
+    except InvalidRequestError as error:
+        raise InputError("quarantinedAt is not a time") from error
+    check_place(message["shardId"], message["sequenceNumber"])
+    record = KinesisRecord(
+        message["shardId"], message["sequenceNumber"], quarantined_at, _content(message, bucket)
+    )
+    return RejectedRecord(record, message["reason"], message["error"])
+
+
+def _content(message: Mapping[str, Any], bucket: Bucket) -> bytes:
     """Return the bytes of the record as they came: text, base64, or an object in the archive bucket."""
-    message = record.message
     if "recordLocation" in message:
-        bucket, _, key = message["recordLocation"].removeprefix("s3://").partition("/")
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    text: str = message["record"]
-    return base64.b64decode(text) if message.get("encoding") == "base64" else text.encode()
+        return _object(message["recordLocation"], bucket)
+    text, encoding = message.get("record"), message.get("encoding")
+    if not isinstance(text, str):
+        raise InputError("record is not text")
+    if encoding is None:
+        return text.encode()
+    if encoding != "base64":
+        raise InputError("encoding is not base64")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise InputError("record is not base64") from error
 
 
-@dataclass
-class HeldMessages:
-    """The messages that this run has read and hides from other readers. Left, it shows them again."""
+def _object(location: object, bucket: Bucket) -> bytes:
+    """Return the object that a message points to: one under PREFIX in the bucket of this stack, no other.
 
-    sqs: SQSClient
-    queue_url: str
-    wait_seconds: int
-    receipts: list[str] = field(default_factory=list)
-
-    def __enter__(self) -> HeldMessages:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Show again what is still held. Where that fails, it shows by itself after HIDDEN_SECONDS."""
-        for chunk in _chunks(self.receipts):
-            with suppress(ClientError):
-                self.sqs.change_message_visibility_batch(
-                    QueueUrl=self.queue_url,
-                    Entries=[
-                        {"Id": str(index), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-                        for index, receipt in enumerate(chunk)
-                    ],
-                )
-
-    def rounds(self) -> Iterator[list[Mapping[str, Any]]]:
-        """Yield the messages in rounds, until the queue shows no more."""
-        while True:
-            found: list[Mapping[str, Any]] = []
-            while len(found) < MESSAGES_PER_ROUND:
-                response = self.sqs.receive_message(
-                    QueueUrl=self.queue_url,
-                    MaxNumberOfMessages=_MESSAGES_PER_CALL,
-                    VisibilityTimeout=HIDDEN_SECONDS,
-                    WaitTimeSeconds=self.wait_seconds,
-                )
-                messages = response.get("Messages", [])
-                self.receipts += [message["ReceiptHandle"] for message in messages]
-                found += cast(list[Mapping[str, Any]], messages)
-                if not messages:
-                    break
-            if not found:
-                return
-            yield found
-
-    def delete(self, receipts: Sequence[str]) -> None:
-        """Delete messages. What SQS does not delete stays held, and is shown again at the end."""
-        for chunk in _chunks(receipts):
-            response = self.sqs.delete_message_batch(
-                QueueUrl=self.queue_url,
-                Entries=[{"Id": str(index), "ReceiptHandle": receipt} for index, receipt in enumerate(chunk)],
-            )
-            deleted = {chunk[int(entry["Id"])] for entry in response.get("Successful", [])}
-            self.receipts = [receipt for receipt in self.receipts if receipt not in deleted]
-
-
-def _chunks(receipts: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(receipts), _MESSAGES_PER_CALL):
-        yield receipts[start : start + _MESSAGES_PER_CALL]
+    The operator may read more than whoever wrote the message.
+    """
+    place = f"s3://{bucket.name}/"
+    if not (isinstance(location, str) and location.startswith(place + PREFIX)):
+        raise InputError(f"recordLocation is not in {place}{PREFIX}")
+    return bucket.read(location.removeprefix(place))

@@ -11,10 +11,11 @@ import pytest
 from chalicelib.delivery.kinesis import KinesisRecord
 from chalicelib.delivery.outcome import REFUSED, UNREADABLE, RejectedRecord
 from chalicelib.delivery.quarantine import Quarantine
-from ops import redrive
+from ops.undelivered import load_repair
 from tests.support.calls import run_command
 from tests.support.clone import clone_project
 from tests.support.factories import request
+from tests.support.redriving import Interruption, run, running_pipeline, streamed, waiting
 
 ROOT = Path(__file__).parents[2]
 PAST = datetime.now(timezone.utc) - timedelta(minutes=5)
@@ -22,19 +23,8 @@ PAST = datetime.now(timezone.utc) - timedelta(minutes=5)
 
 @pytest.fixture
 def pipeline(stack, eventually):
-    """A queue and a stream of their own, which nothing delivers."""
-    name = f"redrive-{uuid.uuid4().hex[:8]}"
-    kinesis, sqs = stack.client("kinesis"), stack.client("sqs")
-    kinesis.create_stream(StreamName=name, ShardCount=1)
-    eventually(lambda: _status(kinesis, name) == "ACTIVE")
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    yield redrive.Pipeline(queue, name, sqs, kinesis, stack.client("s3"), wait_seconds=0)
-    kinesis.delete_stream(StreamName=name)
-    sqs.delete_queue(QueueUrl=queue)
-
-
-def _status(kinesis, name):
-    return kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamStatus"]
+    with running_pipeline(stack, eventually) as pipeline:
+        yield pipeline
 
 
 @pytest.fixture
@@ -50,31 +40,6 @@ def keep(stack, pipeline):
         assert outcome.quarantined == [kinesis_record]
 
     return put
-
-
-def run(pipeline, *, repair=None, dry_run=False, progress=lambda report: None):
-    return redrive.redrive(
-        pipeline, repair=repair, dry_run=dry_run, progress=progress, started=datetime.now(timezone.utc)
-    )
-
-
-def streamed(pipeline):
-    """Every record of the stream, in order, as JSON."""
-    shard = pipeline.kinesis.list_shards(StreamName=pipeline.stream_name)["Shards"][0]["ShardId"]
-    iterator = pipeline.kinesis.get_shard_iterator(
-        StreamName=pipeline.stream_name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
-    )["ShardIterator"]
-    records = pipeline.kinesis.get_records(ShardIterator=iterator, Limit=10_000)["Records"]
-    return [json.loads(record["Data"]) for record in records]
-
-
-def waiting(pipeline):
-    """Messages in the queue, visible or held."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = pipeline.sqs.get_queue_attributes(QueueUrl=pipeline.queue_url, AttributeNames=names)[
-        "Attributes"
-    ]
-    return [int(counts[name]) for name in names]
 
 
 def test_records_go_back_in_stream_order_under_the_id_they_had(pipeline, keep):
@@ -121,7 +86,7 @@ def test_a_repair_mends_what_it_can_and_leaves_the_rest(pipeline, keep, tmp_path
         "    body = json.loads(record)\n"
         "    return json.dumps({**body, 'SessionId': str(body['SessionId'])}).encode()\n"
     )
-    report = run(pipeline, repair=redrive.load_repair(tmp_path / "mend.py"))
+    report = run(pipeline, repair=load_repair(tmp_path / "mend.py"))
     assert (report.put_back, report.left) == (1, 1)
     assert [event["SessionId"] for event in streamed(pipeline)] == ["7"]
 
@@ -130,6 +95,47 @@ def test_a_record_kept_in_the_bucket_is_read_from_there(pipeline, keep):
     keep(b" " * 300_000 + json.dumps(request(EventId="large")).encode(), 1)
     assert run(pipeline).put_back == 1
     assert [event["EventId"] for event in streamed(pipeline)] == ["large"]
+
+
+@pytest.mark.parametrize("body", ["hello", "{}", '"\\u001b[2J"', json.dumps({"reason": [], "record": 7})])
+def test_one_odd_message_is_left_and_the_rest_goes_back(pipeline, keep, body):
+    pipeline.sqs.send_message(QueueUrl=pipeline.queue_url, MessageBody=body)
+    keep(request(EventId="good"), 2)
+    report = run(pipeline)
+    assert (report.put_back, report.left, report.odd) == (1, 1, 1)
+    assert [event["EventId"] for event in streamed(pipeline)] == ["good"]
+    assert waiting(pipeline) == [1, 0]
+
+
+def test_a_record_whose_object_is_gone_is_left_and_the_rest_goes_back(pipeline, keep):
+    keep(b" " * 300_000 + json.dumps(request(EventId="large")).encode(), 41)
+    keep(request(EventId="good"), 42)
+    pipeline.s3.delete_object(Bucket=pipeline.bucket_name, Key="quarantine/shardId-000000000000/41")
+    report = run(pipeline)
+    assert (report.put_back, report.left) == (1, 1)
+    assert report.reasons["odd message: the object is gone"] == 1
+    assert waiting(pipeline) == [1, 0]
+
+
+@pytest.mark.parametrize("place", ["{bucket}/events/", "{other}/quarantine/"])
+def test_a_message_does_not_bring_in_what_the_operator_alone_may_read(pipeline, keep, place):
+    other = f"other-{uuid.uuid4().hex[:8]}"
+    pipeline.s3.create_bucket(Bucket=other)
+    place = place.format(bucket=pipeline.bucket_name, other=other)
+    bucket, _, key = place.partition("/")
+    pipeline.s3.put_object(
+        Bucket=bucket, Key=f"{key}secret", Body=json.dumps(request(EventId="secret")).encode()
+    )
+    keep(request(EventId="good"), 2)
+    message = {
+        **{"reason": "refused", "error": "", "record": None, "recordLocation": f"s3://{place}secret"},
+        **{"shardId": "shardId-000000000000", "sequenceNumber": "1", "quarantinedAt": "2026-01-31T00:00:00Z"},
+    }
+    pipeline.sqs.send_message(QueueUrl=pipeline.queue_url, MessageBody=json.dumps(message))
+    report = run(pipeline)
+    pipeline.s3.delete_object(Bucket=bucket, Key=f"{key}secret")
+    assert (report.put_back, report.odd) == (1, 1)
+    assert [event["EventId"] for event in streamed(pipeline)] == ["good"]
 
 
 def test_a_dry_run_counts_and_changes_nothing(pipeline, keep):
@@ -149,28 +155,9 @@ def test_what_comes_back_while_it_runs_is_left_for_the_next_time(pipeline, keep)
     assert waiting(pipeline) == [1, 0]
 
 
-class Interruption:
-    """Raises KeyboardInterrupt once, before or after the n-th call to AWS."""
-
-    def __init__(self, pipeline, step):
-        self.countdown = step
-        for client in (pipeline.sqs, pipeline.kinesis):
-            for moment in ("before-call", "after-call"):
-                client.meta.events.register(moment, self.strike, unique_id=self)
-        self.clients = (pipeline.sqs, pipeline.kinesis)
-
-    def strike(self, **_):
-        self.countdown -= 1
-        if self.countdown == 0:
-            raise KeyboardInterrupt
-
-    def end(self):
-        for client in self.clients:
-            for moment in ("before-call", "after-call"):
-                client.meta.events.unregister(moment, self.strike, unique_id=self)
-
-
-def test_interrupted_at_every_step_it_loses_nothing(pipeline, keep, eventually):
+def test_interrupted_at_every_step_it_loses_nothing(pipeline, keep, eventually, monkeypatch):
+    # A message that had been received when the interruption came is shown again after this time.
+    monkeypatch.setattr("ops.held_messages.HIDDEN_SECONDS", 1)
     step, interrupted = 0, True
     expected = set()
     while interrupted:
@@ -179,7 +166,7 @@ def test_interrupted_at_every_step_it_loses_nothing(pipeline, keep, eventually):
             name = f"{step}-{number}"
             keep(request(EventId=name), 1000 * step + number)
             expected.add(name)
-        interruption = Interruption(pipeline, step)
+        interruption = Interruption((pipeline.sqs, pipeline.kinesis), step)
         try:
             run(pipeline)
             interrupted = False
@@ -187,12 +174,11 @@ def test_interrupted_at_every_step_it_loses_nothing(pipeline, keep, eventually):
             pass
         finally:
             interruption.end()
-        assert {event["EventId"] for event in streamed(pipeline)} | _queued(pipeline) >= expected
+        eventually(lambda: {event["EventId"] for event in streamed(pipeline)} | _queued(pipeline) >= expected)
     # Each call once before and once after it was made: two receives, the put, the delete, the last receive.
     assert step > 7
-    run(pipeline)
+    eventually(lambda: run(pipeline) and waiting(pipeline) == [0, 0])
     assert {event["EventId"] for event in streamed(pipeline)} == expected
-    assert waiting(pipeline) == [0, 0]
 
 
 def _queued(pipeline):
@@ -245,6 +231,26 @@ def test_the_command_brings_what_personalize_refused_to_personalize(stack, progr
             in {e["eventId"] for e in stack.engine.control("GET", "/_engine/events?limit=10000")["events"]}
         )
     )
+
+
+def test_the_command_prints_no_control_character_of_a_message(stack, program):
+    queue = stack.stack.quarantineQueueUrl
+    bad = {
+        **{"reason": "\x1b]0;title\x07", "error": "\x1b[2J\r\u202e" + "x" * 5_000, "record": "poison"},
+        **{"shardId": "shardId-000000000000", "sequenceNumber": "1", "quarantinedAt": "2026-01-31T00:00:00Z"},
+    }
+    sqs = stack.client("sqs")
+    for body in (json.dumps(bad), "hello \t"):
+        sqs.send_message(QueueUrl=queue, MessageBody=body)
+    try:
+        ran = program("--stack-name", "personalize-api-local", "--dry-run")
+    finally:
+        sqs.purge_queue(QueueUrl=queue)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.replace("\r", "\n").splitlines()
+    assert all(line.isprintable() and len(line) < 400 for line in lines)
+    assert "\\x1b]0;title\\x07" in ran.stdout
+    assert "odd message: it is not JSON" in ran.stdout
 
 
 @pytest.fixture
