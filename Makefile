@@ -91,7 +91,7 @@ build/bandit/.installed-$(BANDIT): | $(INSTALLED)
 	@build/bandit/bin/python -m pip install --quiet --disable-pip-version-check 'bandit[toml]==$(BANDIT)'
 	@touch $@
 
-redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev or local, ARGS=--dry-run)
+redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev or local, ARGS="--given-up --dry-run")
 	@$(BIN)/python -m ops redrive --stage $(STAGE) $(ARGS)
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")

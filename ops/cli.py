@@ -207,6 +207,7 @@ def doctor(
 
 @commands.command(cls=Command, if_interrupted="Nothing is lost; run it again to go on.")
 @_options(_reading, _stack_name)
+@click.option("--given-up", is_flag=True, help="Take the batches that Lambda gave up, not the quarantine.")
 @click.option("--dry-run", is_flag=True, help="Count the reasons; put and delete nothing.")
 @click.option(
     "--repair",
@@ -220,15 +221,22 @@ def redrive(
     region: str | None,
     profile: str | None,
     stack_name: str | None,
+    given_up: bool,
     dry_run: bool,
     repair: Path | None,
 ) -> bool:
-    """Put quarantined records back into the stream."""
+    """Put quarantined records, or those of given-up batches, back into the stream."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from ops.redrive import run_redrive
 
     return run_redrive(
-        stage, stack_name=stack_name, dry_run=dry_run, repair_file=repair, profile=profile, region=region
+        stage,
+        stack_name=stack_name,
+        given_up=given_up,
+        dry_run=dry_run,
+        repair_file=repair,
+        profile=profile,
+        region=region,
     )
 
 

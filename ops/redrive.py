@@ -1,4 +1,4 @@
-"""The command that puts quarantined records back into the stream.
+"""The command that puts records back into the stream: those of the quarantine, or those that Lambda gave up.
 
 A message or an object is deleted only once the stream holds its records, so an interruption at any point
 loses nothing. A record goes back under the event id that it had or, if it had none, the one derived from its
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import boto3
 
-from chalicelib.stream import EventStream
+from chalicelib.delivery.outcome import RejectedRecord
+from chalicelib.stream import MAX_RECORDS_PER_CALL, EventStream
 from ops.bucket import Bucket
-from ops.errors import readable_aws_errors
+from ops.errors import InputError, readable_aws_errors
+from ops.given_up import find_batches, read_batch
 from ops.held_messages import HIDDEN_SECONDS, HeldMessages
 from ops.locate import Deployment, locate
 from ops.packaging.bundle import ROOT
@@ -34,7 +36,7 @@ from ops.sessions import open_session
 from ops.stage import Stage
 from ops.stream_writer import StreamWriter
 from ops.terminal import print_line
-from ops.undelivered import Repair, load_repair
+from ops.undelivered import Repair, load_repair, readable_reason
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -70,12 +72,16 @@ def run_redrive(
     stage_name: str,
     *,
     stack_name: str | None,
+    given_up: bool,
     dry_run: bool,
     repair_file: Path | None,
     profile: str | None,
     region: str | None,
 ) -> bool:
-    """Redrive the quarantine of a stage, and return whether every record that was ready went back."""
+    """Redrive the quarantine of a stage, or the batches that were given up.
+
+    Returns whether every record that was ready went back.
+    """
     repair = load_repair(repair_file) if repair_file else None
     stage = Stage(ROOT, stage_name)
     session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
@@ -83,12 +89,15 @@ def run_redrive(
     started = datetime.now(timezone.utc)
     try:
         with readable_aws_errors():
-            result = redrive(
-                pipeline, repair=repair, dry_run=dry_run, progress=_print_progress, started=started
-            )
+            if given_up:
+                result = redrive_given_up(pipeline, repair=repair, dry_run=dry_run, progress=_print_progress)
+            else:
+                result = redrive(
+                    pipeline, repair=repair, dry_run=dry_run, progress=_print_progress, started=started
+                )
     finally:
         print(flush=True)  # The line of progress has no end yet.
-    print_line(summary(result, dry_run=dry_run, place="quarantine"))
+    print_line(summary(result, dry_run=dry_run, place="bucket" if given_up else "quarantine"))
     return not result.failed
 
 
@@ -128,6 +137,43 @@ def redrive(
             stored = [record for record in waiting if writer.has_stored(record.rejected)]
             held.delete([receipt for record in stored for receipt in record.receipts])
             progress(result)
+    return result
+
+
+def redrive_given_up(
+    pipeline: Pipeline, *, repair: Repair | None, dry_run: bool, progress: Progress
+) -> RedriveResult:
+    """Go through the batches that Lambda gave up, in stream order. What is given up meanwhile is left alone.
+
+    The first record that the stream does not take ends the run: later ones of its session must not overtake
+    it. ``progress`` gets the result so far after each object.
+    """
+    keys, odd = find_batches(pipeline.bucket)
+    result = RedriveResult.of_odd(odd)
+    writer = _writer(pipeline, repair, dry_run)
+    for key in keys:
+        try:
+            batch = read_batch(pipeline.bucket.read(key))
+        except InputError as error:  # It was there when the run began.
+            result += RedriveResult.of_odd([readable_reason(f"odd object: {error}")])
+            continue
+        result += _put_batch(writer, batch.records) + RedriveResult.of_odd(batch.odd)
+        # An interruption before this repeats events under their own ids.
+        if not batch.odd and all(map(writer.has_stored, batch.records)):
+            pipeline.bucket.delete(key)
+        progress(result)
+        if result.failed:
+            break
+    return result
+
+
+def _put_batch(writer: StreamWriter, records: Sequence[RejectedRecord]) -> RedriveResult:
+    """Put the records of a batch, some at a time, until the stream does not take one."""
+    result = RedriveResult()
+    for start in range(0, len(records), MAX_RECORDS_PER_CALL):
+        result += writer.put(records[start : start + MAX_RECORDS_PER_CALL])
+        if result.failed:
+            break
     return result
 
 

@@ -33,6 +33,10 @@ def run(pipeline, *, repair=None, dry_run=False, progress=lambda report: None):
     )
 
 
+def run_given_up(pipeline, *, repair=None, dry_run=False, progress=lambda report: None):
+    return redrive.redrive_given_up(pipeline, repair=repair, dry_run=dry_run, progress=progress)
+
+
 def streamed(pipeline):
     """Every record of the stream, in order, as JSON."""
     shard = pipeline.kinesis.list_shards(StreamName=pipeline.stream_name)["Shards"][0]["ShardId"]
