@@ -178,7 +178,7 @@ def _put_batch(writer: StreamWriter, records: Sequence[RejectedRecord]) -> Redri
 
 
 def _writer(pipeline: Pipeline, repair: Repair | None, dry_run: bool) -> StreamWriter:
-    stream = EventStream(pipeline.stream_name, lambda: pipeline.kinesis, time.sleep, random.random)
+    stream = EventStream(pipeline.stream_name, pipeline.kinesis, time.sleep, random.random)
     return StreamWriter(stream, repair, dry_run, max_seconds=HIDDEN_SECONDS / 2)
 
 
