@@ -14,6 +14,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from ops.chalice_command import run_chalice
+from ops.cloudformation.artifacts import delete_versions
 from ops.cloudformation.stacks import delete_stack
 from ops.command_lines import make_line
 from ops.errors import DeclinedError, readable_aws_errors
@@ -47,7 +48,7 @@ def run_destroy(
         terminal.report(f"Nothing is deployed of the stage {stage.name} in {session.region_name}.")
         return
     if not terminal.confirm(plan):
-        raise DeclinedError("Nothing was removed.")
+        raise DeclinedError(changed="Nothing was removed")
     try:
         _remove(stage, inventory, session, terminal, profile)
         if delete_events and inventory.bucket:
@@ -100,13 +101,7 @@ def _delete_log_groups(logs: Any, groups: Sequence[str]) -> None:
 def _delete_bucket(s3: Any, bucket: str) -> None:
     """Delete every version of every object, then the bucket. Three tries: Firehose may write a last time."""
     for last in (False, False, True):
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            found = [
-                {"Key": entry["Key"], "VersionId": entry["VersionId"]}
-                for entry in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
-            ]
-            if found:
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+        delete_versions(s3, bucket)
         try:
             s3.delete_bucket(Bucket=bucket)
         except ClientError as error:

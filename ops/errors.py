@@ -35,7 +35,18 @@ class OpsError(Exception):
 
 
 class DeclinedError(OpsError):
-    """The person at the terminal did not agree, or nobody could be asked. Nothing was changed."""
+    """The person at the terminal did not agree, or nobody could be asked.
+
+    ``changed`` says what was changed before the question. Who has changed something before raises after().
+    """
+
+    def __init__(self, reason: str = "", changed: str = "Nothing was changed") -> None:
+        super().__init__(f"{changed}: {reason}" if reason else f"{changed}.")
+        self.reason = reason
+
+    def after(self, changed: str) -> DeclinedError:
+        """Return the error of a command that has changed something before it asked."""
+        return DeclinedError(self.reason, changed)
 
 
 class InputError(OpsError):

@@ -17,11 +17,10 @@ import boto3
 
 from ops import local_stage
 from ops.cloudformation.stacks import describe_stack, outputs_of
+from ops.cloudformation.states import state_of
 from ops.command_lines import make_line
 from ops.errors import AwsError, NotDeployedError
 from ops.stage import ChaliceRecord, Stage
-
-_NEVER_MADE = {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}
 
 
 class Flow(Enum):
@@ -235,7 +234,7 @@ def _find_local(stage: Stage, session: boto3.Session) -> Deployment:
 
 def _parameters_of(stack: Mapping[str, Any]) -> dict[str, str]:
     """Return a stack's parameters by name; none of a stack that was never made, which nobody decided on."""
-    if stack.get("StackStatus") in _NEVER_MADE:
+    if state_of(stack.get("StackStatus", "")).is_never_made:
         return {}
     return {p["ParameterKey"]: p["ParameterValue"] for p in stack.get("Parameters", [])}
 

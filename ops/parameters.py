@@ -154,7 +154,7 @@ def _ask_until_valid(name: str, definition: Document, ask: Ask, report: Callable
         try:
             answer = ask(f"{name}{' [none]' if 'Default' in definition else ''}: ").strip()
         except EOFError as error:
-            raise DeclinedError("Nothing was changed: the question was not answered.") from error
+            raise DeclinedError("the question was not answered.") from error
         try:
             check_value(name, answer, definition)
         except InputError as error:

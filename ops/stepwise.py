@@ -92,7 +92,7 @@ def deploy_functions(stage: Stage, session: boto3.Session, profile: str | None, 
                 f"--parameter {parameter}=..."
             )
     if not terminal.confirm(_chalice_plan(stage)):
-        raise DeclinedError("Nothing was changed.")
+        raise DeclinedError
     wheels = download_wheels(stage.project_dir, stage.project_dir / "build", terminal.report)
     run_chalice(
         stage.project_dir,

@@ -75,7 +75,7 @@ def _show_plan(plan: Sequence[str]) -> bool:
 def _ask_about_plan(plan: Sequence[str]) -> bool:
     _show_plan(plan)
     if not sys.stdin.isatty():
-        raise DeclinedError("Nothing was changed: --yes is needed where nobody can be asked.")
+        raise DeclinedError("--yes is needed where nobody can be asked.")
     try:
         return input("Carry it out? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:

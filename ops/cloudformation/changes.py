@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from ops.command_lines import shell_line
+from ops.cloudformation.artifacts import Upload
+from ops.cloudformation.states import ChangeSetType, is_finished, remedy_for, state_of
 from ops.errors import InputError, StackError
 from ops.packaging.merge import Document
-
-ChangeSetType = Literal["CREATE", "UPDATE"]
 
 INLINE_LIMIT = 51_200
 """Bytes of a TemplateBody; a larger template goes through S3 (API_CreateChangeSet)."""
 
-_UPDATABLE = {
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
+_MARKS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "=", "Dynamic": "?", "SyncWithActual": "~"}
+_VERBS = {
+    "+": "to add",
+    "~": "to change",
+    "!": "to replace",
+    "?": "that may be replaced or removed",
+    "-": "to remove",
+    "=": "to import",
 }
-_DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-_MARKS = {"Add": "+", "Modify": "~", "Remove": "-", "Import": "+", "Dynamic": "~"}
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _CODE = "./deployment.zip"
 # A function's name is the stack's, its logical id and 12 random characters, 64 in all. CloudFormation would
@@ -47,33 +46,23 @@ def operation_for(name: str, status: str | None) -> ChangeSetType:
 
     Raises StackError for a stack that can be neither created nor updated.
     """
-    if status is None or status == "REVIEW_IN_PROGRESS":
-        return "CREATE"
-    if status in _UPDATABLE:
-        return "UPDATE"
-    if status.endswith("_IN_PROGRESS"):
-        remedy = "Another change is under way: wait for its end"
-    elif status == "UPDATE_ROLLBACK_FAILED":
-        command = shell_line("aws", "cloudformation", "continue-update-rollback", "--stack-name", name)
-        remedy = f"Finish its roll-back ({command})"
-    else:
-        remedy = f"It never worked: delete it ({_delete(name)})"
+    state = state_of(status or "DELETE_COMPLETE")
+    if state.operation:
+        return state.operation
     raise StackError(
-        f"The stack {name} is in the state {status} and cannot be changed. {remedy}, then run this again."
+        f"The stack {name} is in the state {status} and cannot be changed: it {state.meaning}. "
+        f"{remedy_for(status or '', name)}, then run this again."
     )
 
 
-def _delete(stack_name: str) -> str:
-    return shell_line("aws", "cloudformation", "delete-stack", "--stack-name", stack_name)
-
-
-def with_code(template: Document, bucket: str, key: str) -> Document:
-    """Return the template with the uploaded zip in the place of the local one."""
+def with_code(template: Document, upload: Upload) -> Document:
+    """Return the template with a version of the uploaded zip in the place of the local one."""
+    location = {"Bucket": upload.bucket, "Key": upload.key, "Version": upload.version}
     resources = {}
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         if properties.get("CodeUri") == _CODE:
-            properties = properties | {"CodeUri": {"Bucket": bucket, "Key": key}}
+            properties = properties | {"CodeUri": location}
             resource = resource | {"Properties": properties}  # noqa: PLW2901 - the other keys stay
         resources[name] = resource
     return template | {"Resources": resources}
@@ -86,16 +75,33 @@ def means_no_changes(reason: str) -> bool:
 
 def change_lines(changes: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the plan: one line per resource, and a count."""
-    lines, counts = [], {"add": 0, "change": 0, "replace": 0, "remove": 0}
+    lines, counts = [], dict.fromkeys(_VERBS, 0)
     for change in changes:
         resource = change["ResourceChange"]
-        action, replaced = resource["Action"], resource.get("Replacement") == "True"
-        mark = "!" if replaced else _MARKS.get(action, "~")
-        counts[{"+": "add", "~": "change", "!": "replace", "-": "remove"}[mark]] += 1
-        note = "  (replaced: what it holds is lost)" if replaced else ""
-        lines.append(f"  {mark} {resource['ResourceType']:<40} {resource['LogicalResourceId']}{note}")
-    summary = ", ".join(f"{count} to {verb}" for verb, count in counts.items() if count)
+        mark, note = _mark_and_note(resource)
+        counts[mark] += 1
+        kind, name = resource["ResourceType"], resource["LogicalResourceId"]
+        lines.append(f"  {mark} {kind:<40} {name}" + (f"  ({note})" if note else ""))
+    summary = ", ".join(f"{count} {_VERBS[mark]}" for mark, count in counts.items() if count)
     return [*sorted(lines, key=lambda line: line[4:]), f"Plan: {summary or 'nothing to do'}."]
+
+
+def _mark_and_note(resource: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the mark of a resource's line and what is said behind its name (API_ResourceChange)."""
+    action, replaced = resource["Action"], resource.get("Replacement")
+    is_kept = resource.get("PolicyAction") in {"Retain", "ReplaceAndRetain"}
+    fate = "the old one is kept, and nothing uses it any more" if is_kept else "what it holds is lost"
+    if action == "Import":
+        return "=", "Import: the one that exists is taken over with what it holds"
+    if action == "Dynamic":
+        return "?", "CloudFormation decides what to do when it carries the plan out"
+    if action == "Modify" and replaced == "True":
+        return "!", f"replaced: {fate}"
+    if action == "Modify" and replaced == "Conditional":
+        return "?", f"may be replaced, which CloudFormation decides when it carries the plan out; then {fate}"
+    if action == "Remove" and is_kept:
+        return "-", "removed from the stack; the resource is kept"
+    return _MARKS.get(action, "~"), ""
 
 
 def progress_line(event: Mapping[str, Any]) -> str:
@@ -123,11 +129,6 @@ def events_to_report(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, A
             and event.get("ResourceStatusReason") != "Resource creation Initiated"
         )
     ]
-
-
-def is_finished(status: str) -> bool:
-    """Return whether a status is not one of a change under way."""
-    return not status.endswith("_IN_PROGRESS")
 
 
 def asks_for_events(reason: str) -> bool:
@@ -177,18 +178,16 @@ def first_failure(events: Sequence[Mapping[str, Any]], stack_name: str) -> str |
 
 def check_deployed(name: str, status: str, events: Sequence[Mapping[str, Any]]) -> None:
     """Raise StackError with the reason, and the state of the stack, when the change did not succeed."""
-    if status in _DONE:
+    state = state_of(status)
+    if state.is_deployed:
         return
     reason = first_failure(events, name) or "CloudFormation gave no reason"
-    if status == "ROLLBACK_COMPLETE":
+    left = f"The stack {state.meaning}."
+    if not state.operation:
         left = (
-            "What had been created is removed again. Delete the empty stack before the next try: "
-            f"{_delete(name)}"
+            f"The stack is left in the state {status}: it {state.meaning}. {remedy_for(status, name)}, then "
+            "run this again."
         )
-    elif status == "UPDATE_ROLLBACK_COMPLETE":
-        left = "The stack is rolled back and works as before."
-    else:
-        left = f"The stack is left in the state {status}."
     raise StackError(f"The stack {name} could not be deployed. {reason}\n{left}")
 
 

@@ -113,7 +113,11 @@ def test_the_program_changes_nothing_without_a_yes(program, client):
     options = [option for name, value in REQUIRED.items() for option in ("--parameter", f"{name}={value}")]
     ran = program("deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-asked", *options)
     assert ran.returncode == 1
-    assert ran.stderr == "Nothing was changed: --yes is needed where nobody can be asked.\n"
+    uploads = "personalize-api-deployments-000000000000-us-east-1"
+    assert ran.stderr == (
+        f"The code is uploaded to s3://{uploads}; nothing else was changed: --yes is needed where nobody can "
+        "be asked.\n"
+    )
     with pytest.raises(client("cloudformation").exceptions.ClientError, match="does not exist"):
         client("cloudformation").describe_stacks(StackName="personalize-api-asked")
 
@@ -190,6 +194,21 @@ def test_the_code_is_uploaded_once_to_a_private_bucket(deployed, deploy, client)
     assert len([key for key in keys if key.startswith(f"{STACK}/") and key.endswith(".zip")]) == 1
     blocked = client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert all(blocked.values())
+    assert client("s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+
+
+def test_code_that_somebody_else_put_under_our_key_is_not_deployed(deployed, deploy, client):
+    bucket = "personalize-api-deployments-000000000000-us-east-1"
+    zips = client("s3").list_objects_v2(Bucket=bucket, Prefix=f"{STACK}/")["Contents"]
+    [key] = [entry["Key"] for entry in zips if entry["Key"].endswith(".zip")]
+    client("s3").put_object(Bucket=bucket, Key=key, Body=b"evil")
+    deploy(ThrottleBurstLimit="9")
+    content = client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    assert content == package("dev").zip_path.read_bytes()
+    template = client("cloudformation").get_template(StackName=STACK, TemplateStage="Original")
+    code = template["TemplateBody"]["Resources"]["DeliverEvents"]["Properties"]["CodeUri"]
+    current = client("s3").head_object(Bucket=bucket, Key=key)["VersionId"]
+    assert code == {"Bucket": bucket, "Key": key, "Version": current}
 
 
 def test_a_campaign_of_another_region_is_refused_before_anything_is_made(program):

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import boto3
 import pytest
 
 from ops.cloudformation import changes
+from ops.cloudformation.artifacts import Upload
 from ops.errors import InputError, StackError
 
 NOON = datetime(2026, 1, 31, 12, 34, 56, tzinfo=timezone.utc)
@@ -70,32 +72,80 @@ def test_the_uploaded_zip_takes_the_place_of_the_local_one_and_nothing_else_chan
             "Other": {"Type": "O"},
         }
     }
-    assert changes.with_code(template, "bucket", "key")["Resources"] == {
+    assert changes.with_code(template, Upload("bucket", "key", "v1"))["Resources"] == {
         "Function": {
             "Type": "F",
-            "Properties": {"CodeUri": {"Bucket": "bucket", "Key": "key"}, "Timeout": 3},
+            "Properties": {"CodeUri": {"Bucket": "bucket", "Key": "key", "Version": "v1"}, "Timeout": 3},
         },
         "Other": {"Type": "O"},
     }
     assert template["Resources"]["Function"]["Properties"]["CodeUri"] == "./deployment.zip"
 
 
-def test_the_plan_names_each_resource_and_warns_of_a_replacement():
-    def change(action, resource, replacement=None):
-        entry = {"Action": action, "LogicalResourceId": resource, "ResourceType": "AWS::S3::Bucket"}
-        return {"ResourceChange": entry | ({"Replacement": replacement} if replacement else {})}
+def change(action, resource, replacement=None, policy=None):
+    entry = {"Action": action, "LogicalResourceId": resource, "ResourceType": "AWS::S3::Bucket"}
+    entry |= {"Replacement": replacement} if replacement else {}
+    return {"ResourceChange": entry | ({"PolicyAction": policy} if policy else {})}
 
+
+def test_the_plan_names_each_resource_and_warns_of_a_replacement():
     lines = changes.change_lines(
         [
             change("Add", "A"),
             change("Modify", "B", "False"),
-            change("Modify", "C", "True"),
-            change("Remove", "D"),
+            change("Modify", "C", "True", "ReplaceAndDelete"),
+            change("Remove", "D", policy="Delete"),
         ]
     )
     assert [line.split()[0] for line in lines[:-1]] == ["+", "~", "!", "-"]
     assert lines[2].endswith("C  (replaced: what it holds is lost)")
     assert lines[-1] == "Plan: 1 to add, 1 to change, 1 to replace, 1 to remove."
+
+
+@pytest.mark.parametrize(
+    ("planned", "line"),
+    [
+        (
+            change("Modify", "C", "Conditional", "ReplaceAndDelete"),
+            "? AWS::S3::Bucket C (may be replaced, which CloudFormation decides when it carries the "
+            "plan out; then what it holds is lost)",
+        ),
+        (
+            change("Modify", "C", "Conditional", "ReplaceAndRetain"),
+            "? AWS::S3::Bucket C (may be replaced, which CloudFormation decides when it carries the "
+            "plan out; then the old one is kept, and nothing uses it any more)",
+        ),
+        (
+            change("Modify", "C", "True", "ReplaceAndRetain"),
+            "! AWS::S3::Bucket C (replaced: the old one is kept, and nothing uses it any more)",
+        ),
+        (
+            change("Remove", "C", policy="Retain"),
+            "- AWS::S3::Bucket C (removed from the stack; the resource is kept)",
+        ),
+        (
+            change("Import", "C"),
+            "= AWS::S3::Bucket C (Import: the one that exists is taken over with what it holds)",
+        ),
+        (
+            change("Dynamic", "C"),
+            "? AWS::S3::Bucket C (CloudFormation decides what to do when it carries the plan out)",
+        ),
+        (change("SyncWithActual", "C"), "~ AWS::S3::Bucket C"),
+    ],
+)
+def test_the_plan_says_what_becomes_of_a_resource_and_of_what_it_holds(planned, line):
+    shown, count = changes.change_lines([planned])
+    assert " ".join(shown.split()) == line
+    assert count.startswith("Plan: 1 ")
+
+
+def test_every_action_and_replacement_of_the_api_has_a_line():
+    model = boto3.client("cloudformation", region_name="us-east-1").meta.service_model
+    for action in model.shape_for("ChangeAction").enum:
+        for replacement in (None, *model.shape_for("Replacement").enum):
+            for policy in (None, *model.shape_for("PolicyAction").enum):
+                assert len(changes.change_lines([change(action, "C", replacement, policy)])) == 2
 
 
 def test_a_progress_line_is_one_line_and_a_failure_has_its_reason_below():

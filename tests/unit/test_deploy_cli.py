@@ -92,6 +92,13 @@ def test_every_error_is_drawn_in_the_tree_of_the_module():
             assert f" {name} " in tree or tree.count(f"\n{name} ")
 
 
+def test_that_nothing_was_changed_is_said_only_where_nothing_was():
+    declined = errors.DeclinedError("--yes is needed.")
+    assert str(declined) == "Nothing was changed: --yes is needed."
+    assert str(errors.DeclinedError()) == "Nothing was changed."
+    assert str(declined.after("The pipeline is deployed")) == "The pipeline is deployed: --yes is needed."
+
+
 def test_the_session_of_the_local_stage_reads_nothing_of_the_developers(monkeypatch, tmp_path):
     settings = tmp_path / "config"
     settings.write_text("[default]\nregion = eu-west-1\nendpoint_url = http://other.example\n")
