@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from ops.cloudformation.stacks import deploy_template
 from ops.command_lines import shell_line
 from ops.errors import NotDeployedError, readable_aws_errors
+from ops.event_source import EventSource
 from ops.locate import Deployment, access_name, find_stepwise, log_group, pipeline_name
 from ops.packaging import merge, throttles
 from ops.packaging.merge import Document
@@ -63,8 +64,11 @@ def deploy_access(
         redeploy_api_stage(session, templates.access, known)
         throttle_api_stage(session, made, throttle_values)
         _keep_logs(cast(Any, session).client("logs"), made.api_function, stage.log_retention_in_days())
-        settings = templates.event_source_settings()
-        configure_event_source(session, made.event_source, settings, deployment.outputs["EventsBucket"])
+        settings = event_source_settings(
+            templates.event_source_settings(), deployment.outputs["EventsBucket"], session.region_name
+        )
+        terminal.report("Waiting for the event source, which Lambda may still be updating")
+        EventSource(cast(Any, session).client("lambda"), made.event_source).configure(settings)
     terminal.report(
         "The API is deployed once more, with its error responses. Its stage has throttles, and the event "
         "source has its limits."
@@ -104,19 +108,15 @@ def throttle_api_stage(session: boto3.Session, made: ChaliceRecord, values: Mapp
     )
 
 
-def configure_event_source(
-    session: boto3.Session, event_source: str, settings: Mapping[str, Any], bucket: str
-) -> None:
-    """Set age, retries and destination: without them a batch is tried until the stream drops it.
+def event_source_settings(of_one_stack: Mapping[str, Any], bucket: str, region: str) -> dict[str, Any]:
+    """Return age, retries and destination: without them a batch is tried until the stream drops it. Pure.
 
-    ``settings`` are those of the one stack. Chalice updates only batch size and window, so these stay.
+    ``of_one_stack`` are the settings of the one stack. Chalice updates only batch size and window, so these
+    stay.
     """
-    partition = "aws-cn" if session.region_name.startswith("cn-") else "aws"
-    cast(Any, session).client("lambda").update_event_source_mapping(
-        UUID=event_source,
-        DestinationConfig={"OnFailure": {"Destination": f"arn:{partition}:s3:::{bucket}"}},
-        **{name: settings[name] for name in CONFIGURED},
-    )
+    partition = "aws-cn" if region.startswith("cn-") else "aws"
+    destination = {"OnFailure": {"Destination": f"arn:{partition}:s3:::{bucket}"}}
+    return {"DestinationConfig": destination, **{name: of_one_stack[name] for name in CONFIGURED}}
 
 
 def _known_values(stage: Stage, made: ChaliceRecord, deployment: Deployment) -> dict[str, str]:

@@ -13,6 +13,7 @@ from samtranslator.translator.transform import transform
 from chalicelib import config, observability
 from chalicelib.delivery.outcome import Outcome
 from ops.cloudformation import changes
+from ops.cloudformation.artifacts import Upload
 from ops.packaging import bundle, merge, policies, throttles
 from ops.packaging.bundle import package
 from ops.packaging.templates import ACCESS_PARAMETERS
@@ -48,7 +49,7 @@ def transformed(template):
         def load(self):
             return {}
 
-    uploaded = changes.with_code(template, "bucket", "key.zip")
+    uploaded = changes.with_code(template, Upload("bucket", "key.zip", "v"))
     return transform(json.loads(json.dumps(uploaded)), {}, NoManagedPolicies())
 
 
@@ -468,7 +469,9 @@ def test_the_template_has_no_yaml_alias(packaged):
 
 
 def test_the_template_is_small_enough_to_be_sent_without_s3(packaged, template):
-    body = json.dumps(changes.with_code(template, "b" * 63, "k" * 120), separators=(",", ":"))
+    body = json.dumps(
+        changes.with_code(template, Upload("b" * 63, "k" * 120, "v" * 32)), separators=(",", ":")
+    )
     assert len(body) < changes.INLINE_LIMIT
 
 
