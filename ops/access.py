@@ -23,7 +23,7 @@ from ops.packaging import merge, throttles
 from ops.packaging.merge import Document
 from ops.packaging.templates import Templates
 from ops.stage import ChaliceRecord, Stage
-from ops.stepwise import tags
+from ops.stepwise import check_stage, tags
 from ops.terminal import Terminal
 
 CONFIGURED = ("MaximumRecordAgeInSeconds", "MaximumRetryAttempts")
@@ -39,6 +39,7 @@ def deploy_access(
     stage: Stage, values: Mapping[str, str], session: boto3.Session, templates: Templates, terminal: Terminal
 ) -> dict[str, str]:
     """Create or update the access stack and bring it into effect. Return the outputs of both stacks."""
+    check_stage(stage)
     made = stage.chalice_record()
     deployment = find_stepwise(stage, session)
     if deployment is None or "AlarmTopicArn" not in deployment.outputs:

@@ -11,6 +11,7 @@ from ops import parameters
 from ops.access import deploy_access
 from ops.cloudformation.stacks import deploy_stack
 from ops.command_lines import shell_line
+from ops.failure_reports import switch_precautions
 from ops.local_stage import refuse_local
 from ops.locate import check_not_one_stack, check_not_stepwise, find_one_stack, find_stepwise, one_stack_name
 from ops.packaging.bundle import ROOT, package
@@ -18,6 +19,7 @@ from ops.packaging.merge import Document
 from ops.packaging.templates import ACCESS_PARAMETERS, Templates
 from ops.packaging.throttles import check_stage_throttle
 from ops.sessions import sign_in
+from ops.shards import check_shard_change
 from ops.stage import Stage
 from ops.stepwise import check_stage, deploy_functions, deploy_pipeline, known_parameters, tags
 from ops.summary import summary
@@ -80,6 +82,7 @@ def run_one_stack(
     found = find_one_stack(run.stage, run.session, stack_name)
     standing = found.parameters if found else {}
     values = run.resolve(made.template["Parameters"], values, set(standing))
+    check_shard_change(found, values, run.session)
     parameters.check_region(values.get("CampaignArn") or standing["CampaignArn"], run.session.region_name)
     check_stage_throttle(made.template, {**standing, **values})
     outputs = deploy_stack(
@@ -89,6 +92,7 @@ def run_one_stack(
         run.session,
         terminal.report,
         confirm=terminal.confirm,
+        precautions=switch_precautions(found, values, run.session, terminal.report),
         tags=tags(stage),
     )
     terminal.report(summary(outputs, run.session.region_name, stage))
@@ -137,6 +141,7 @@ def _pipeline(run: Run, templates: Templates, given: Mapping[str, str]) -> None:
     found = find_stepwise(run.stage, run.session)
     kept = known_parameters(run.stage, found.parameters if found else {})
     values = run.resolve(templates.pipeline_parameters(), given, kept)
+    check_shard_change(found, values, run.session)
     deploy_pipeline(run.stage, values, run.session, templates, run.terminal)
 
 

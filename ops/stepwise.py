@@ -17,6 +17,7 @@ from ops.chalice_command import run_chalice
 from ops.cloudformation.stacks import deploy_template
 from ops.command_lines import shell_line
 from ops.errors import DeclinedError, InputError, NotDeployedError
+from ops.failure_reports import check_stepwise_reports
 from ops.locate import pipeline_name
 from ops.packaging.templates import Templates
 from ops.packaging.wheels import download_wheels
@@ -41,8 +42,10 @@ def tags(stage: str) -> dict[str, str]:
 
 
 def check_stage(stage: Stage) -> None:
-    """Raise InputError for a stage whose functions would look for AWS on this machine."""
-    if any(name.startswith("AWS_ENDPOINT_URL") for name in stage.variables()):
+    """Raise InputError for a stage whose functions would look for AWS here, or lose events."""
+    variables = stage.variables()
+    check_stepwise_reports(variables)
+    if any(name.startswith("AWS_ENDPOINT_URL") for name in variables):
         raise InputError(
             f"The stage {stage.name} is for 'chalice local': its functions look for AWS on this machine. "
             "Deploy another one, for example with STAGE=dev."

@@ -145,6 +145,34 @@ def test_the_switch_turns_mapping_and_function_together(deployed, deploy, client
         assert configuration["Environment"]["Variables"]["REPORT_BATCH_ITEM_FAILURES"] == value
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["ReportBatchItemFailures=false", "MonthlyQuota=77"], "this plan also changes UsagePlan."),
+        (["ShardCount=4096"], "and Kinesis changes them to"),
+    ],
+)
+def test_what_aws_would_carry_out_with_loss_is_refused(deployed, program, client, given, sentence):
+    command = ("deploy-stack", "--stage", "dev", "--stack-name", STACK, "--yes")
+    assert program(*command).returncode == 0  # the tags, which the fixture does not set
+    ran = program(*command, *[option for item in given for option in ("--parameter", item)])
+    assert ran.returncode == 1
+    assert sentence in ran.stderr
+    function = deployed["DeliverEventsName"]
+    configuration = client("lambda").get_function_configuration(FunctionName=function)
+    assert configuration["Environment"]["Variables"]["REPORT_BATCH_ITEM_FAILURES"] == "true"
+
+
+def test_failed_items_are_reported_only_to_an_event_source_that_reads_them(deployed, deploy, program):
+    deploy(ReportBatchItemFailures="false")
+    command = ("deploy-stack", "--stage", "dev", "--stack-name", STACK, "--yes")
+    assert program(*command).returncode == 0  # the tags, which the fixture does not set
+    ran = program(*command, "--parameter", "ReportBatchItemFailures=true")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    said = ran.stdout
+    assert said.index("Having the event source read") < said.index("UPDATE_COMPLETE")
+
+
 def test_an_update_keeps_the_parameters_that_are_not_given(deployed, deploy, client):
     _, lines = deploy(MonthlyQuota="1000")
     assert any("UPDATE_COMPLETE" in line and "UsagePlan" in line for line in lines)

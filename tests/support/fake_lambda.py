@@ -24,10 +24,20 @@ class FakeLambda:
         self.updates: list[dict[str, Any]] = []
         self.refused = 0
         self.intruder_at: float | None = None
+        self.variables = {"REPORT_BATCH_ITEM_FAILURES": "true", "LOG_LEVEL": "INFO"}
+        self.function_settled_at = 0.0
+        self.function_seconds = 4.0
+        self.function_reason = ""
         self.client: Any = boto3.client("lambda", region_name="us-east-1")
         self.client.meta.events.register("provide-client-params.lambda.*", self._remember)
-        self.client.meta.events.register("before-call.lambda.GetEventSourceMapping", self._get)
-        self.client.meta.events.register("before-call.lambda.UpdateEventSourceMapping", self._update)
+        for operation, answer in {
+            "GetEventSourceMapping": self._get,
+            "UpdateEventSourceMapping": self._update,
+            "ListEventSourceMappings": self._list,
+            "GetFunctionConfiguration": self._get_function,
+            "UpdateFunctionConfiguration": self._update_function,
+        }.items():
+            self.client.meta.events.register(f"before-call.lambda.{operation}", answer)
 
     def sleep(self, seconds):
         self.clock += seconds
@@ -63,6 +73,23 @@ class FakeLambda:
         self.settings |= settings
         self.state, self.settled_at = "Updating", self.clock + self.update_seconds
         return _response(200), {"UUID": UUID, "State": "Updating", **self.settings}
+
+    def _list(self, **_):
+        return _response(200), {"EventSourceMappings": [{"UUID": UUID, "State": self.state}]}
+
+    def _get_function(self, **_):
+        status = "Successful" if self.clock >= self.function_settled_at else "InProgress"
+        return _response(200), {
+            "Timeout": 120,
+            "Environment": {"Variables": self.variables},
+            "LastUpdateStatus": "Failed" if self.function_reason else status,
+            "LastUpdateStatusReason": self.function_reason,
+        }
+
+    def _update_function(self, **_):
+        self.variables = self.params["Environment"]["Variables"]
+        self.function_settled_at = self.clock + self.function_seconds
+        return _response(200), {"LastUpdateStatus": "InProgress"}
 
 
 def _response(status):
