@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import boto3
 
 from ops import parameters
 from ops.access import deploy_access
+from ops.archive_bucket import find_takeover
 from ops.cloudformation.stacks import deploy_stack
 from ops.command_lines import shell_line
+from ops.errors import DeclinedError
 from ops.failure_reports import switch_precautions
 from ops.local_stage import refuse_local
 from ops.locate import check_not_one_stack, check_not_stepwise, find_one_stack, find_stepwise, one_stack_name
@@ -85,6 +87,10 @@ def run_one_stack(
     check_shard_change(found, values, run.session)
     parameters.check_region(values.get("CampaignArn") or standing["CampaignArn"], run.session.region_name)
     check_stage_throttle(made.template, {**standing, **values})
+    precautions = switch_precautions(found, values, run.session, terminal.report)
+    takeover = find_takeover(found, values, run.session, terminal)
+    if takeover:
+        made, precautions = replace(made, template=takeover.template(made.template)), takeover.precautions()
     outputs = deploy_stack(
         made,
         stack_name or one_stack_name(stage),
@@ -92,7 +98,7 @@ def run_one_stack(
         run.session,
         terminal.report,
         confirm=terminal.confirm,
-        precautions=switch_precautions(found, values, run.session, terminal.report),
+        precautions=precautions,
         tags=tags(stage),
     )
     terminal.report(summary(outputs, run.session.region_name, stage))
@@ -105,12 +111,23 @@ def run_all_steps(
     values = parameters.parse(given)
     run, templates = Run.start(stage, terminal, profile, region), Templates.read(ROOT)
     check_not_one_stack(run.stage, run.session)
-    terminal.report("\n1 of 3: the pipeline")
-    _pipeline(run, templates, {n: value for n, value in values.items() if n not in ACCESS_PARAMETERS})
-    terminal.report("\n2 of 3: the application")
-    deploy_functions(run.stage, run.session, profile, terminal)
-    terminal.report("\n3 of 3: the access to it")
-    _access(run, templates, {n: value for n, value in values.items() if n in ACCESS_PARAMETERS})
+    of_access = {name: value for name, value in values.items() if name in ACCESS_PARAMETERS}
+    of_pipeline = {name: value for name, value in values.items() if name not in ACCESS_PARAMETERS}
+    steps: dict[str, Callable[[], None]] = {
+        "the pipeline": lambda: _pipeline(run, templates, of_pipeline),
+        "the application": lambda: deploy_functions(run.stage, run.session, profile, terminal),
+        "the access to it": lambda: _access(run, templates, of_access),
+    }
+    taken: list[str] = []
+    for number, (name, take) in enumerate(steps.items(), start=1):
+        terminal.report(f"\n{number} of {len(steps)}: {name}")
+        try:
+            take()
+        except DeclinedError as error:
+            if not taken:
+                raise
+            raise error.after(f"Deployed before: {', '.join(taken)}. The rest is as it was") from None
+        taken.append(name)
 
 
 def run_pipeline(
@@ -142,7 +159,7 @@ def _pipeline(run: Run, templates: Templates, given: Mapping[str, str]) -> None:
     kept = known_parameters(run.stage, found.parameters if found else {})
     values = run.resolve(templates.pipeline_parameters(), given, kept)
     check_shard_change(found, values, run.session)
-    deploy_pipeline(run.stage, values, run.session, templates, run.terminal)
+    deploy_pipeline(run.stage, values, run.session, templates, run.terminal, deployment=found)
 
 
 def _access(run: Run, templates: Templates, given: Mapping[str, str]) -> None:

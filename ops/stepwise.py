@@ -13,12 +13,14 @@ from collections.abc import Mapping
 
 import boto3
 
+from ops.archive_bucket import find_takeover
 from ops.chalice_command import run_chalice
+from ops.cloudformation.operations import NO_PRECAUTIONS
 from ops.cloudformation.stacks import deploy_template
 from ops.command_lines import shell_line
 from ops.errors import DeclinedError, InputError, NotDeployedError
 from ops.failure_reports import check_stepwise_reports
-from ops.locate import pipeline_name
+from ops.locate import Deployment, pipeline_name
 from ops.packaging.templates import Templates
 from ops.packaging.wheels import download_wheels
 from ops.parameters import check_bucket_name, check_region
@@ -59,21 +61,32 @@ def known_parameters(stage: Stage, of_stack: Mapping[str, str]) -> set[str]:
 
 
 def deploy_pipeline(
-    stage: Stage, values: Mapping[str, str], session: boto3.Session, templates: Templates, terminal: Terminal
+    stage: Stage,
+    values: Mapping[str, str],
+    session: boto3.Session,
+    templates: Templates,
+    terminal: Terminal,
+    *,
+    deployment: Deployment | None,
 ) -> None:
-    """Create or update the pipeline's stack, and record what the functions need of it."""
+    """Create or update the pipeline's stack, and record what the functions need of it.
+
+    ``deployment`` is what there is of the stage.
+    """
     variables = {
         variable: values[parameter] for variable, parameter in PERSONALIZE.items() if parameter in values
     }
     check_region(variables.get("CAMPAIGN_ARN") or stage.variables()["CAMPAIGN_ARN"], session.region_name)
     check_bucket_name(values.get("EventsBucketName", ""))
+    takeover = find_takeover(deployment, values, session, terminal)
     outputs = deploy_template(
-        templates.pipeline,
+        takeover.template(templates.pipeline) if takeover else templates.pipeline,
         pipeline_name(stage.name),
         {name: value for name, value in values.items() if name not in PERSONALIZE.values()},
         session,
         terminal.report,
         confirm=terminal.confirm,
+        precautions=takeover.precautions() if takeover else NO_PRECAUTIONS,
         tags=tags(stage.name),
     )
     variables |= {variable: outputs[output] for variable, output in RECORDED.items()}

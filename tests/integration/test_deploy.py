@@ -276,6 +276,41 @@ def test_the_one_stack_is_destroyed_with_its_events_when_asked(deploy, program, 
     assert "Nothing is deployed" in program(*arguments).stdout
 
 
+def test_the_events_that_destroy_has_kept_are_taken_over_by_the_next_deployment(program, client):
+    name, stack = "kept-by-destroy", "personalize-api-again"
+    command = ("deploy-stack", "--stage", "dev", "--stack-name", stack)
+    options = [option for item in REQUIRED.items() for option in ("--parameter", "=".join(item))]
+    options += ["--parameter", f"EventsBucketName={name}"]
+    assert program(*command, "--yes", *options).returncode == 0
+    client("s3").put_object(Bucket=name, Key="events/one", Body=b"{}")
+    destroyed = program("destroy", "--stage", "dev", "--stack-name", stack, "--yes")
+    assert f"Kept: the bucket {name}" in destroyed.stdout
+
+    asked = program(*command, *options)
+    assert asked.returncode == 1
+    assert f"The bucket {name} exists and is yours" in asked.stdout
+    assert asked.stderr == (
+        "Nothing was changed: --yes is needed where nobody can be asked. To deploy without kept-by-destroy, "
+        "name another bucket (--parameter EventsBucketName=...), or leave the name empty for a new one "
+        "(--parameter EventsBucketName=).\n"
+    )
+
+    ran = program(*command, "--yes", *options)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "EventsBucket  (Import: the one that exists is taken over with what it holds)" in ran.stdout
+    assert client("s3").list_objects_v2(Bucket=name, Prefix="events/")["KeyCount"] == 1
+    assert client("s3").get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+
+    later = program(*command, "--yes", "--parameter", "MonthlyQuota=5")
+    assert (later.returncode, later.stderr) == (0, "")
+    assert "Import" not in later.stdout
+    template = client("cloudformation").get_template(StackName=stack, TemplateStage="Original")
+    bucket = template["TemplateBody"]["Resources"]["EventsBucket"]
+    assert bucket["Properties"]["BucketName"]["Fn::If"][1] == {"Ref": "EventsBucketName"}
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert client("s3").list_objects_v2(Bucket=name, Prefix="events/")["KeyCount"] == 1
+
+
 def test_a_stack_that_failed_to_be_made_can_be_destroyed(deploy, program, client):
     client("s3").create_bucket(Bucket="taken-by-a-third")
     with pytest.raises(StackError):

@@ -425,3 +425,37 @@ def test_after_all_is_destroyed_it_can_be_deployed_again(run, clone):
     ran = run("deploy", "--stage", "dev", "--yes", *EMULATED)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "(as answered before)" not in ran.stdout
+
+
+def test_a_step_that_is_declined_after_others_says_which_were_taken(run, clone, environment):
+    """The person at the terminal agrees to the first plan that there is, and not to the second."""
+    controller, terminal = pty.openpty()
+    os.write(controller, b"y\nn\n")
+    changed = ["--parameter", "StreamRetentionHours=96"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "ops", "deploy", "--stage", "dev", *changed],
+        cwd=clone,
+        env=environment,
+        stdin=terminal,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    os.close(controller)
+    os.close(terminal)
+    assert (ran.returncode, ran.stderr) == (1, "Deployed before: the pipeline. The rest is as it was.\n")
+
+
+def test_the_bucket_that_destroy_has_kept_is_taken_over_by_the_pipeline_too(run, clone, client):
+    kept = config(clone)["stages"]["dev"]["environment_variables"]["EVENTS_BUCKET_NAME"]
+    client("s3").put_object(Bucket=kept, Key="events/one", Body=b"{}")
+    assert run("destroy", "--stage", "dev", "--yes").returncode == 0
+    ran = run("pipeline", "--stage", "dev", "--yes", "--parameter", f"EventsBucketName={kept}")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "EventsBucket  (Import: " in ran.stdout
+    assert config(clone)["stages"]["dev"]["environment_variables"]["EVENTS_BUCKET_NAME"] == kept
+    again = run("pipeline", "--stage", "dev", "--yes", "--parameter", "StreamRetentionHours=97")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "Import" not in again.stdout
+    assert client("s3").list_objects_v2(Bucket=kept, Prefix="events/one")["KeyCount"] == 1
