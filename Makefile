@@ -119,6 +119,7 @@ clean: ## Remove what was built, installed and remembered
 $(INSTALLED): requirements.txt requirements-dev.txt constraints.txt | $(VENV)/.bytecode
 	@echo "Installing into $(VENV) with $$($(BIN)/python --version) (about two minutes, only this once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $(INSTALLED)
 
 # Bytecode is kept outside the project: 'chalice local' restarts at every new file below it.

@@ -81,8 +81,9 @@ def python(request):
         shutil.rmtree(home, ignore_errors=True)
         run([found, "-m", "venv", home])
         pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        run([*pip, *TOOLS, "-c", ROOT / "constraints.txt"])
         # The application's own packages too, because Chalice imports app.py.
-        run([*pip, *TOOLS, "-r", ROOT / "requirements.txt", "-c", ROOT / "constraints.txt"])
+        run([*pip, "--require-hashes", "-r", ROOT / "requirements.txt"])
         stamp.touch()
     return version, home / "bin" / "python"
 
