@@ -15,11 +15,20 @@ from ops.command_lines import shell_line
 from ops.errors import DeclinedError
 from ops.failure_reports import switch_precautions
 from ops.local_stage import refuse_local
-from ops.locate import check_not_one_stack, check_not_stepwise, find_one_stack, find_stepwise, one_stack_name
+from ops.locate import (
+    access_name,
+    check_not_one_stack,
+    check_not_stepwise,
+    find_one_stack,
+    find_stepwise,
+    one_stack_name,
+    pipeline_name,
+)
 from ops.packaging.bundle import ROOT, package
 from ops.packaging.merge import Document
 from ops.packaging.templates import ACCESS_PARAMETERS, Templates
 from ops.packaging.throttles import check_stage_throttle
+from ops.protection import protect
 from ops.sessions import sign_in
 from ops.shards import check_shard_change
 from ops.stage import Stage
@@ -101,6 +110,7 @@ def run_one_stack(
         precautions=precautions,
         tags=tags(stage),
     )
+    protect(stage, stack_name or one_stack_name(stage), run.session, terminal.report)
     terminal.report(summary(outputs, run.session.region_name, stage))
 
 
@@ -160,9 +170,11 @@ def _pipeline(run: Run, templates: Templates, given: Mapping[str, str]) -> None:
     values = run.resolve(templates.pipeline_parameters(), given, kept)
     check_shard_change(found, values, run.session)
     deploy_pipeline(run.stage, values, run.session, templates, run.terminal, deployment=found)
+    protect(run.stage.name, pipeline_name(run.stage.name), run.session, run.terminal.report)
 
 
 def _access(run: Run, templates: Templates, given: Mapping[str, str]) -> None:
     values = run.resolve(templates.access_parameters(), given, set())
     outputs = deploy_access(run.stage, values, run.session, templates, run.terminal)
+    protect(run.stage.name, access_name(run.stage.name), run.session, run.terminal.report)
     run.terminal.report(summary(outputs, run.session.region_name, run.stage.name))

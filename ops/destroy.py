@@ -21,6 +21,7 @@ from ops.errors import DeclinedError, readable_aws_errors
 from ops.inventory import Inventory, removal_plan, take_inventory
 from ops.locate import find_all, log_group
 from ops.packaging.bundle import ROOT
+from ops.protection import check_unprotected
 from ops.sessions import sign_in
 from ops.stage import Stage
 from ops.terminal import Terminal
@@ -38,11 +39,14 @@ def run_destroy(
 ) -> None:
     """Remove everything, each part before what it needs. Raises StackError where that stops.
 
-    ``stack_name`` names one stack, and nothing else is removed.
+    ``stack_name`` names one stack, and nothing else is removed. A stack with termination protection is an
+    error that says how to lift it.
     """
     stage = Stage(ROOT, stage_name)
     session = sign_in(stage, terminal, profile=profile, region=region)
     inventory = take_inventory(stage, find_all(stage, session, stack_name), session, bucket)
+    stacks = filter(None, (inventory.one_stack, inventory.access, inventory.pipeline))
+    check_unprotected(stacks, session)
     plan = removal_plan(inventory, stage.name, delete_events=delete_events)
     if not plan:
         terminal.report(f"Nothing is deployed of the stage {stage.name} in {session.region_name}.")
