@@ -15,7 +15,7 @@ BANDIT := 1.9.4
 SAM_CLI := 1.170.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor destroy security redrive chaos bench profile capacity clean
+.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive chaos bench profile capacity clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ doctor: $(INSTALLED) ## Examine what is deployed and say what to do (STAGE=dev, 
 
 destroy: $(INSTALLED) ## Remove what is deployed; events are kept (STAGE=dev, ARGS=--delete-events)
 	@$(BIN)/python -m ops destroy --stage $(STAGE) $(ARGS)
+
+rotate-key: $(INSTALLED) ## Make a second API key, or disable the old one (STAGE=dev, ARGS="--retire ID")
+	@$(BIN)/python -m ops rotate-key --stage $(STAGE) $(ARGS)
 
 security: $(INSTALLED) build/parliament/.installed-$(PARLIAMENT) build/bandit/.installed-$(BANDIT) ## Hold the template against checkov, the policies against parliament, the code against bandit
 	$(BIN)/python -m ops package --stage prod

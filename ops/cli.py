@@ -193,6 +193,35 @@ def destroy(
     )
 
 
+@commands.command("rotate-key", cls=Command)
+@_options(_changing, _stack_name)
+@click.option("--key", metavar="ID", help="The key to make another one beside (default: that of the stack).")
+@click.option("--retire", metavar="ID", help="Disable this key, and make none.")
+def rotate_key(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    yes: bool,
+    stack_name: str | None,
+    key: str | None,
+    retire: str | None,
+) -> None:
+    """Make a second API key, or disable the old one with --retire."""
+    from ops.api_keys import run_rotate_key
+    from ops.terminal import open_terminal
+
+    run_rotate_key(
+        stage,
+        open_terminal(agreed=yes),
+        key=key,
+        retire=retire,
+        stack_name=stack_name,
+        profile=profile,
+        region=region,
+    )
+
+
 @commands.command(cls=Command, if_interrupted="Nothing was changed.")
 @_options(_reading, _stack_name)
 @click.option("--strict", is_flag=True, help="Exit with 1 for a line with ?? too, not only for one with !!.")

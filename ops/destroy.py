@@ -19,6 +19,7 @@ from ops.cloudformation.stacks import delete_stack
 from ops.command_lines import make_line
 from ops.errors import DeclinedError, readable_aws_errors
 from ops.inventory import Inventory, removal_plan, take_inventory
+from ops.leftovers import Leftovers, with_leftovers
 from ops.locate import find_all, log_group
 from ops.packaging.bundle import ROOT
 from ops.protection import check_unprotected
@@ -45,9 +46,10 @@ def run_destroy(
     stage = Stage(ROOT, stage_name)
     session = sign_in(stage, terminal, profile=profile, region=region)
     inventory = take_inventory(stage, find_all(stage, session, stack_name), session, bucket)
+    leftovers = Leftovers.find(stage.name, stack_name, session)
     stacks = filter(None, (inventory.one_stack, inventory.access, inventory.pipeline))
     check_unprotected(stacks, session)
-    plan = removal_plan(inventory, stage.name, delete_events=delete_events)
+    plan = with_leftovers(removal_plan(inventory, stage.name, delete_events=delete_events), leftovers)
     if not plan:
         terminal.report(f"Nothing is deployed of the stage {stage.name} in {session.region_name}.")
         return
@@ -55,6 +57,7 @@ def run_destroy(
         raise DeclinedError(changed="Nothing was removed")
     try:
         _remove(stage, inventory, session, terminal, profile)
+        leftovers.remove(session)
         if delete_events and inventory.bucket:
             with readable_aws_errors():
                 _delete_bucket(cast(Any, session).client("s3"), inventory.bucket)

@@ -311,6 +311,67 @@ def test_the_events_that_destroy_has_kept_are_taken_over_by_the_next_deployment(
     assert client("s3").list_objects_v2(Bucket=name, Prefix="events/")["KeyCount"] == 1
 
 
+def test_a_key_is_rotated_without_a_moment_in_which_clients_are_refused(program, client):
+    stack = ("--stage", "dev", "--stack-name", "personalize-api-keys", "--yes")
+    options = [option for item in REQUIRED.items() for option in ("--parameter", "=".join(item))]
+    assert program("deploy-stack", *stack, *options).returncode == 0
+    gateway = client("apigateway")
+    described = client("cloudformation").describe_stacks(StackName="personalize-api-keys")["Stacks"][0]
+    old = {o["OutputKey"]: o["OutputValue"] for o in described["Outputs"]}["ApiKeyId"]
+
+    too_early = program("rotate-key", *stack, "--retire", old)
+    assert too_early.returncode == 1
+    assert "is the only key of the usage plan" in too_early.stderr
+
+    made = program("rotate-key", *stack)
+    assert (made.returncode, made.stderr) == (0, "")
+    [new] = [k["id"] for k in gateway.get_api_keys(nameQuery="personalize-api-keys-rotated-")["items"]]
+    assert f"make rotate-key STAGE=dev ARGS='--retire {old}'" in made.stdout
+    assert f"--api-key {new}" in made.stdout
+    value = gateway.get_api_key(apiKey=new, includeValue=True)["value"]
+    assert value not in made.stdout
+    [plan] = gateway.get_usage_plans(keyId=new)["items"]
+    assert plan["id"] in [found["id"] for found in gateway.get_usage_plans(keyId=old)["items"]]
+
+    retired = program("rotate-key", *stack, "--retire", old)
+    assert (retired.returncode, retired.stderr) == (0, "")
+    enabled = {key: gateway.get_api_key(apiKey=key)["enabled"] for key in (old, new)}
+    assert enabled == {old: False, new: True}
+    assert program("rotate-key", *stack, "--retire", new).returncode == 1
+
+    gone = program("destroy", *stack)
+    assert (gone.returncode, gone.stderr) == (0, "")
+    assert f"  - API keys that rotate-key made: {new}\n" in gone.stdout
+    assert new not in [key["id"] for key in gateway.get_api_keys()["items"]]
+
+
+def test_a_protected_stack_is_removed_only_when_its_protection_is_lifted(program, client):
+    stack = ("--stage", "prod", "--stack-name", "personalize-api-guarded", "--yes")
+    options = [option for item in REQUIRED.items() for option in ("--parameter", "=".join(item))]
+    deployed = program("deploy-stack", *stack, *options)
+    assert "The stack personalize-api-guarded has termination protection" in deployed.stdout
+    cloudformation = client("cloudformation")
+    with pytest.raises(cloudformation.exceptions.ClientError, match="TerminationProtection is enabled"):
+        cloudformation.delete_stack(StackName="personalize-api-guarded")
+
+    refused = program("destroy", *stack)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "Nothing was removed: personalize-api-guarded has termination protection. To lift it:\n"
+        "  aws cloudformation update-termination-protection --no-enable-termination-protection "
+        "--stack-name personalize-api-guarded --region us-east-1\nThen run this again.\n"
+    )
+    cloudformation.update_termination_protection(
+        StackName="personalize-api-guarded", EnableTerminationProtection=False
+    )
+    gone = program("destroy", *stack)
+    assert (gone.returncode, gone.stderr) == (0, "")
+    uploads = "personalize-api-deployments-000000000000-us-east-1"
+    assert f"  - the uploaded code (1 versions) in the bucket {uploads}, which stays" in gone.stdout
+    versions = client("s3").list_object_versions(Bucket=uploads, Prefix="personalize-api-guarded/")
+    assert versions.get("Versions", []) == []
+
+
 def test_a_stack_that_failed_to_be_made_can_be_destroyed(deploy, program, client):
     client("s3").create_bucket(Bucket="taken-by-a-third")
     with pytest.raises(StackError):

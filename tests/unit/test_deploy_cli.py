@@ -47,7 +47,8 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["package", "deploy", "deploy-stack", "pipeline", "functions", "access", "destroy"]
+    "command",
+    ["package", "deploy", "deploy-stack", "pipeline", "functions", "access", "destroy", "rotate-key"],
 )
 def test_what_make_run_makes_no_other_command_makes_or_removes(command, capsys):
     assert cli.main([command, "--stage", "local"]) == 1
@@ -80,7 +81,16 @@ def test_help_needs_neither_boto3_nor_chalice():
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False, text=True, timeout=60
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    for command in ("package", "deploy", "deploy-stack", "destroy", "doctor", "redrive", "capacity"):
+    for command in (
+        "package",
+        "deploy",
+        "deploy-stack",
+        "destroy",
+        "rotate-key",
+        "doctor",
+        "redrive",
+        "capacity",
+    ):
         assert f"\n  {command} " in ran.stdout
 
 
