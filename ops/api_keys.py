@@ -113,12 +113,13 @@ class ApiKeys:
 
     def _plans_of(self, key: str) -> list[Mapping[str, Any]]:
         """Return the usage plans of the API that have the key. Raises InputError for none."""
-        pages = self.gateway.get_paginator("get_usage_plans").paginate(keyId=key)
+        pages = self.gateway.get_paginator("get_usage_plans").paginate()
         plans = [
             plan
             for page in pages
             for plan in page["items"]
             if any(stage["apiId"] == self.api_id for stage in plan.get("apiStages", []))
+            and any(found["id"] == key for found in self._keys_of(plan["id"]))
         ]
         if not plans:
             raise InputError(

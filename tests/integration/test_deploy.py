@@ -330,8 +330,13 @@ def test_a_key_is_rotated_without_a_moment_in_which_clients_are_refused(program,
     assert f"--api-key {new}" in made.stdout
     value = gateway.get_api_key(apiKey=new, includeValue=True)["value"]
     assert value not in made.stdout
-    [plan] = gateway.get_usage_plans(keyId=new)["items"]
-    assert plan["id"] in [found["id"] for found in gateway.get_usage_plans(keyId=old)["items"]]
+    resources = client("cloudformation").describe_stack_resource(
+        StackName="personalize-api-keys", LogicalResourceId="UsagePlan"
+    )
+    plan = resources["StackResourceDetail"]["PhysicalResourceId"]
+    assert {k["id"] for k in gateway.get_usage_plan_keys(usagePlanId=plan)["items"]} == {old, new}
+    unknown = program("rotate-key", *stack, "--key", "nobody")
+    assert "The key nobody is in no usage plan of this API." in unknown.stderr
 
     retired = program("rotate-key", *stack, "--retire", old)
     assert (retired.returncode, retired.stderr) == (0, "")
