@@ -210,14 +210,14 @@ HEALTHY_ROLE = {
         "Subscriptions": [{"Endpoint": "a@b.example", "SubscriptionArn": "arn:aws:sns:::x"}]
     },
     "get_api_key": {"enabled": True},
-    "get_usage_plans": {"items": [{"apiStages": [{"apiId": "api", "stage": "stage"}]}]},
+    "get_usage_plans": {"items": [{"id": "plan", "apiStages": [{"apiId": "api", "stage": "stage"}]}]},
 }
 SERVICES = {
     "lambda": ("get_function_configuration", "list_event_source_mappings"),
     "personalize": ("describe_campaign", "list_event_trackers", "describe_event_tracker"),
     "sqs": ("get_queue_attributes",),
     "sns": ("list_subscriptions_by_topic",),
-    "apigateway": ("get_api_key", "get_usage_plans"),
+    "apigateway": ("get_usage_plans", "get_api_key"),
 }
 
 

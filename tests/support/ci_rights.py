@@ -42,6 +42,8 @@ ACTION_OF = {
 NOT_GIVEN = {
     # Removing a stage is for a person. The next change set uses the empty stack of one that failed.
     "cloudformation:DeleteStack",
+    "s3:DeleteObjects",
+    "s3:ListObjectVersions",
 }
 
 UNUSED = {
