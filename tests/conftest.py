@@ -1,6 +1,7 @@
 """Every test runs with dummy credentials and the settings below, away from the developer's AWS files."""
 
 import os
+import signal
 import socket
 import time
 
@@ -30,6 +31,10 @@ AWS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "REPORT_BATCH_ITEM_FAILURES")
+
+# A shell ignores SIGINT for what it starts in the background, and programs that are started here inherit
+# that: a test that presses Ctrl-C would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test module imports app.py, which reads its settings at import.
 os.environ.update(SETTINGS | AWS)
