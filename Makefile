@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
 STAGE ?= dev
+# Read by the shell of a recipe as one word, whatever is in them.
+export STAGE DATA
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -21,7 +23,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own data, PORT=4566, ENGINE_PORT=4567)
-	@exec $(BIN)/python -m local $(if $(DATA),--data "$(DATA)") $(if $(PORT),--port $(PORT)) \
+	@exec $(BIN)/python -m local $(if $(DATA),--data "$$DATA") $(if $(PORT),--port $(PORT)) \
 		$(if $(ENGINE_PORT),--engine-port $(ENGINE_PORT))
 
 test: $(INSTALLED) ## Run all tests, two files at a time
@@ -58,22 +60,22 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
 
 package: $(INSTALLED) ## Write build/STAGE/sam.yaml and deployment.zip (STAGE=dev)
-	$(BIN)/python -m ops package --stage $(STAGE)
+	$(BIN)/python -m ops package --stage "$$STAGE"
 
 deploy: $(INSTALLED) ## Deploy step by step, with 'chalice deploy' in the middle (STAGE=dev)
-	@$(BIN)/python -m ops deploy --stage $(STAGE) $(ARGS)
+	@$(BIN)/python -m ops deploy --stage "$$STAGE" $(ARGS)
 
 deploy-stack: $(INSTALLED) ## Deploy everything as one CloudFormation stack (STAGE=dev)
-	$(BIN)/python -m ops deploy-stack --stage $(STAGE) $(ARGS)
+	$(BIN)/python -m ops deploy-stack --stage "$$STAGE" $(ARGS)
 
 doctor: $(INSTALLED) ## Examine what is deployed and say what to do (STAGE=dev, or local)
-	@$(BIN)/python -m ops doctor --stage $(STAGE) $(ARGS)
+	@$(BIN)/python -m ops doctor --stage "$$STAGE" $(ARGS)
 
 destroy: $(INSTALLED) ## Remove what is deployed; events are kept (STAGE=dev, ARGS=--delete-events)
-	@$(BIN)/python -m ops destroy --stage $(STAGE) $(ARGS)
+	@$(BIN)/python -m ops destroy --stage "$$STAGE" $(ARGS)
 
 rotate-key: $(INSTALLED) ## Make a second API key, or disable the old one (STAGE=dev, ARGS="--retire ID")
-	@$(BIN)/python -m ops rotate-key --stage $(STAGE) $(ARGS)
+	@$(BIN)/python -m ops rotate-key --stage "$$STAGE" $(ARGS)
 
 security: $(INSTALLED) build/parliament/.installed-$(PARLIAMENT) build/bandit/.installed-$(BANDIT) ## Hold the template against checkov, the policies against parliament, the code against bandit
 	$(BIN)/python -m ops package --stage prod
@@ -95,7 +97,7 @@ build/bandit/.installed-$(BANDIT): | $(INSTALLED)
 	@touch $@
 
 redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev or local, ARGS="--given-up --dry-run")
-	@$(BIN)/python -m ops redrive --stage $(STAGE) $(ARGS)
+	@$(BIN)/python -m ops redrive --stage "$$STAGE" $(ARGS)
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m simulation.chaos $(ARGS)

@@ -451,7 +451,7 @@ def test_the_bucket_that_destroy_has_kept_is_taken_over_by_the_pipeline_too(run,
     kept = config(clone)["stages"]["dev"]["environment_variables"]["EVENTS_BUCKET_NAME"]
     client("s3").put_object(Bucket=kept, Key="events/one", Body=b"{}")
     assert run("destroy", "--stage", "dev", "--yes").returncode == 0
-    ran = run("pipeline", "--stage", "dev", "--yes", "--parameter", f"EventsBucketName={kept}")
+    ran = run("pipeline", "--stage", "dev", "--yes", "--parameter", f"EventsBucketName={kept}", *EMULATED)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "EventsBucket  (Import: " in ran.stdout
     assert config(clone)["stages"]["dev"]["environment_variables"]["EVENTS_BUCKET_NAME"] == kept
