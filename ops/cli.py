@@ -47,9 +47,10 @@ class Command(click.Command):
             click.echo(printable(str(error)), err=True)
             return FAILED
         except OSError as error:
-            click.echo(
-                printable(f"{error.filename or 'A file'} could not be used: {error.strerror}"), err=True
+            what = (
+                f"{error.filename} could not be used" if error.filename else "The system refused an operation"
             )
+            click.echo(printable(f"{what}: {error.strerror or type(error).__name__}"), err=True)
             return FAILED
         except KeyboardInterrupt:
             click.echo(f"\nInterrupted. {self.if_interrupted}", err=True)

@@ -4,7 +4,8 @@ OpsError                  root; every command ends with exit status 1 and the se
 ├── DeclinedError         the person said no to the plan, or could not be asked
 ├── InputError            a parameter, an option or a file that was given cannot be used
 ├── PackagingError        the application or its templates cannot be packaged
-├── NotDeployedError      the stage is not deployed, or not whole, or deployed in the other way
+├── NotDeployedError      the stage is not deployed, or not whole
+├── DeployedOtherwiseError  the stage is deployed in the other way
 ├── StackError            CloudFormation refused the change or rolled it back, or Chalice failed
 └── AwsError              no access to AWS: credentials, region, network, permissions
 
@@ -58,7 +59,11 @@ class PackagingError(OpsError):
 
 
 class NotDeployedError(OpsError):
-    """What the command needs of the stage is not deployed, or the stage is deployed in the other way."""
+    """What the command needs of the stage is not deployed."""
+
+
+class DeployedOtherwiseError(OpsError):
+    """The stage is deployed already, in the other way."""
 
 
 class StackError(OpsError):

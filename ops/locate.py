@@ -19,16 +19,16 @@ from ops import local_stage
 from ops.cloudformation.stacks import describe_stack, outputs_of
 from ops.cloudformation.states import state_of
 from ops.command_lines import make_line
-from ops.errors import AwsError, NotDeployedError
+from ops.errors import AwsError, DeployedOtherwiseError, NotDeployedError
 from ops.stage import ChaliceRecord, Stage
 
 
 class Flow(Enum):
-    """The way in which a stage was deployed."""
+    """The way in which a stage was deployed. The value is the make target that does it."""
 
-    ONE_STACK = "as one stack"
-    STEPWISE = "step by step"
-    LOCAL = "by make run"
+    ONE_STACK = "deploy-stack"
+    STEPWISE = "deploy"
+    LOCAL = "run"
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,10 @@ class Deployment:
         """Return an output. Raises NotDeployedError when no stack of the deployment has it."""
         if name not in self.outputs:
             where = f"The stack {' and '.join(self.stacks)}" if self.stacks else f"The stage {self.stage}"
+            stage = {} if self.flow is Flow.LOCAL else {"STAGE": self.stage}
             raise NotDeployedError(
                 f"{where} has no output {name}. Check that the stack belongs to personalize-api and that its "
-                f"deployment has ended well, or deploy again ({make_line('deploy', STAGE=self.stage)})."
+                f"deployment has ended well, or deploy again ({make_line(self.flow.value, **stage)})."
             )
         return self.outputs[name]
 
@@ -183,21 +184,21 @@ def locate_whole(stage: Stage, session: boto3.Session, stack_name: str | None = 
 
 
 def check_not_one_stack(stage: Stage, session: boto3.Session) -> None:
-    """Raise NotDeployedError for a stage that is deployed as one stack."""
+    """Raise DeployedOtherwiseError for a stage that is deployed as one stack."""
     found = find_one_stack(stage, session)
     if found:
         raise _deployed_otherwise(stage, f"as the one stack {found.stacks[0]}", "deploy-stack")
 
 
 def check_not_stepwise(stage: Stage, session: boto3.Session) -> None:
-    """Raise NotDeployedError for a stage of which the stepwise flow has made at least the pipeline."""
+    """Raise DeployedOtherwiseError for a stage of which the stepwise flow has made at least the pipeline."""
     found = find_stepwise(stage, session)
     if found and pipeline_name(stage.name) in found.stacks:
         raise _deployed_otherwise(stage, "step by step", "deploy")
 
 
-def _deployed_otherwise(stage: Stage, way: str, target: str) -> NotDeployedError:
-    return NotDeployedError(
+def _deployed_otherwise(stage: Stage, way: str, target: str) -> DeployedOtherwiseError:
+    return DeployedOtherwiseError(
         f"The stage {stage.name} is deployed already, {way}. Update it "
         f"({make_line(target, STAGE=stage.name)}), or remove it first "
         f"({make_line('destroy', STAGE=stage.name)})."

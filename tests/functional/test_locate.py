@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ops import locate
-from ops.errors import NotDeployedError
+from ops.errors import DeployedOtherwiseError, NotDeployedError
 from ops.inventory import removal_plan, take_inventory
 from ops.locate import Flow
 from ops.packaging.bundle import ROOT
@@ -156,11 +156,11 @@ def test_a_half_record_of_chalice_is_said_to_doctor_and_still_removed(stage, ses
 
 def test_each_way_to_deploy_refuses_what_the_other_has_deployed(stage, session):
     script(session, ONE, {})
-    with pytest.raises(NotDeployedError, match=f"deployed already, as the one stack {ONE}. Update it"):
+    with pytest.raises(DeployedOtherwiseError, match=f"deployed already, as the one stack {ONE}. Update it"):
         locate.check_not_one_stack(stage, session)
     script(session, ACCESS)
     script(session, PIPELINE, OF_PIPELINE)
-    with pytest.raises(NotDeployedError, match=r"deployed already, step by step\. Update it"):
+    with pytest.raises(DeployedOtherwiseError, match=r"deployed already, step by step\. Update it"):
         locate.check_not_stepwise(stage, session)
     script(session, ONE)
     locate.check_not_one_stack(stage, session)
