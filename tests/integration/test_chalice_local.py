@@ -3,12 +3,10 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import sysconfig
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,44 +14,10 @@ import pytest
 
 from ops.packaging.bundle import BUILD
 from tests.support import calls
+from tests.support.program import Program
 
 ROOT = Path(__file__).parents[2]
 REQUESTS = 100
-
-
-class Program:
-    """A started command and what it has printed so far."""
-
-    def __init__(self, command, folder, environment):
-        self.lines = []
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
-        self._reader.start()
-
-    @property
-    def text(self):
-        return "".join(self.lines)
-
-    def says(self, words):
-        """Return how often the program has printed ``words``. It must still run."""
-        assert self.process.poll() is None, self.text
-        return self.text.count(words)
-
-    def stop(self):
-        # make and chalice start programs of their own. A signal to the first alone would leave them running.
-        os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(60)
-        self._reader.join(10)
-        self.process.stdout.close()
 
 
 @contextmanager

@@ -7,48 +7,25 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
+from tests.support.program import Program
+
 ROOT = Path(__file__).parents[2]
 
 
-class Terminal:
-    """A started program and what it has printed so far."""
+class Terminal(Program):
+    """``python -m local`` with a home of its own."""
 
     def __init__(self, home, *arguments):
+        super().__init__([sys.executable, "-m", "local", "--home", home, *arguments], ROOT)
         self.home = home
-        self.lines = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "local", "--home", home, *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
-        self.reader.start()
-
-    @property
-    def text(self):
-        return "".join(self.lines)
 
     @property
     def stack(self):
         return json.loads((self.home / "stack.json").read_text())
-
-    def interrupt(self, number=signal.SIGINT):
-        self.process.send_signal(number)
-        return self.end()
-
-    def end(self):
-        status = self.process.wait(60)
-        self.reader.join(10)
-        self.process.stdout.close()
-        return status
 
 
 @pytest.fixture
