@@ -318,3 +318,18 @@ def test_a_deployment_of_which_nothing_can_be_checked_is_not_well(examined):
     found = examined(**denied)
     assert {finding.state for finding in found} == {State.LOOK}
     assert exit_codes(found) == (1, 1)
+
+
+@pytest.mark.parametrize(("second", "state"), [(True, State.GOOD), (False, State.BAD)])
+def test_after_a_rotation_another_key_of_the_plan_opens_the_api(second, state):
+    make: Any = boto3.client
+    gateway = make("apigateway", region_name="eu-west-1")
+    with Stubber(gateway) as stub:
+        stub.add_response("get_usage_plans", HEALTHY_ROLE["get_usage_plans"])
+        stub.add_response("get_api_key", {"enabled": False})
+        stub.add_response("get_usage_plan_keys", {"items": [{"id": "old"}, {"id": "new"}]})
+        stub.add_response("get_api_key", {"enabled": False})
+        stub.add_response("get_api_key", {"enabled": second})
+        [finding] = doctor.check_key(gateway, DEPLOYMENT)
+        stub.assert_no_pending_responses()
+    assert finding.state is state
