@@ -9,7 +9,7 @@ here: the stack would fail at its next change of it. Values are never read: term
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, cast
@@ -22,6 +22,7 @@ from ops.sessions import sign_in
 from ops.stage import Stage
 from ops.summary import key_command
 from ops.terminal import Terminal
+from ops.usage_plans import is_enabled, keys_of, plans_with
 
 _NAME = "rotated"
 
@@ -89,10 +90,8 @@ class ApiKeys:
     def retire(self, key: str, terminal: Terminal) -> None:
         """Disable a key. Raises InputError where no other key of a usage plan would open the API."""
         for found in self._plans_of(key):
-            others = [k for k in self._keys_of(found["id"]) if k["id"] != key]
-            if not any(
-                self.gateway.get_api_key(apiKey=k["id"], includeValue=False)["enabled"] for k in others
-            ):
+            others = [other for other in keys_of(self.gateway, found["id"]) if other != key]
+            if not any(is_enabled(self.gateway, other) for other in others):
                 raise InputError(
                     f"{key} is the only key of the usage plan {found['id']} that opens the API. Make another "
                     f"one first: {make_line('rotate-key', STAGE=self.stage)}"
@@ -113,23 +112,16 @@ class ApiKeys:
 
     def _plans_of(self, key: str) -> list[Mapping[str, Any]]:
         """Return the usage plans of the API that have the key. Raises InputError for none."""
-        pages = self.gateway.get_paginator("get_usage_plans").paginate()
         plans = [
             plan
-            for page in pages
-            for plan in page["items"]
+            for plan in plans_with(self.gateway, key)
             if any(stage["apiId"] == self.api_id for stage in plan.get("apiStages", []))
-            and any(found["id"] == key for found in self._keys_of(plan["id"]))
         ]
         if not plans:
             raise InputError(
                 f"The key {key} is in no usage plan of this API. 'make doctor' looks at the key."
             )
         return plans
-
-    def _keys_of(self, plan: str) -> Iterator[Mapping[str, Any]]:
-        for page in self.gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan):
-            yield from page["items"]
 
 
 def rotated_prefix(stack: str) -> str:

@@ -18,6 +18,7 @@ from ops.packaging.templates import Templates
 from ops.sessions import open_session
 from ops.stage import Stage
 from ops.terminal import print_line
+from ops.usage_plans import is_enabled, keys_of, plans_with
 
 _OF_ONE_STACK = (*CONFIGURED, "BisectBatchOnFunctionError", "ParallelizationFactor")
 
@@ -175,17 +176,8 @@ def check_subscriptions(sns: Any, topic: str) -> Iterator[Finding]:
 def check_key(gateway: Any, deployment: Deployment) -> Iterator[Finding]:
     """Check that the API key opens the API, or another key of its usage plan: ``rotate-key`` makes one."""
     key = deployment.output("ApiKeyId")
-    plans = [
-        p for page in gateway.get_paginator("get_usage_plans").paginate(keyId=key) for p in page["items"]
-    ]
-    enabled = _is_enabled(gateway, key) or any(
-        _is_enabled(gateway, found["id"])
-        for plan in plans
-        for page in gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=plan["id"])
-        for found in page["items"]
+    plans = plans_with(gateway, key)
+    enabled = is_enabled(gateway, key) or any(
+        is_enabled(gateway, other) for plan in plans for other in keys_of(gateway, plan["id"])
     )
     yield diagnosis.api_key(enabled, plans, deployment.api_id, deployment.api_stage)
-
-
-def _is_enabled(gateway: Any, key: str) -> bool:
-    return bool(gateway.get_api_key(apiKey=key, includeValue=False)["enabled"])

@@ -190,7 +190,7 @@ DEPLOYMENT = Deployment(
     },
 )
 VARIABLES = {"CAMPAIGN_ARN": CAMPAIGN, "TRACKING_ID": "t-1", **REPORTING}
-HEALTHY_ROLE = {
+HEALTHY_ROLE: dict[str, Any] = {
     "get_function_configuration": {"Environment": {"Variables": VARIABLES}},
     "list_event_source_mappings": {"EventSourceMappings": [HEALTHY | {"UUID": "u" * 36}]},
     "describe_campaign": {"campaign": {"name": "shop", "status": "ACTIVE"}},
@@ -209,6 +209,7 @@ HEALTHY_ROLE = {
     "list_subscriptions_by_topic": {
         "Subscriptions": [{"Endpoint": "a@b.example", "SubscriptionArn": "arn:aws:sns:::x"}]
     },
+    "get_usage_plan_keys": {"items": [{"id": "key"}]},
     "get_api_key": {"enabled": True},
     "get_usage_plans": {"items": [{"id": "plan", "apiStages": [{"apiId": "api", "stage": "stage"}]}]},
 }
@@ -217,7 +218,7 @@ SERVICES = {
     "personalize": ("describe_campaign", "list_event_trackers", "describe_event_tracker"),
     "sqs": ("get_queue_attributes",),
     "sns": ("list_subscriptions_by_topic",),
-    "apigateway": ("get_usage_plans", "get_api_key"),
+    "apigateway": ("get_usage_plans", "get_usage_plan_keys", "get_api_key"),
 }
 
 
@@ -326,8 +327,10 @@ def test_after_a_rotation_another_key_of_the_plan_opens_the_api(second, state):
     gateway = make("apigateway", region_name="eu-west-1")
     with Stubber(gateway) as stub:
         stub.add_response("get_usage_plans", HEALTHY_ROLE["get_usage_plans"])
+        keys = {"items": [{"id": DEPLOYMENT.output("ApiKeyId")}, {"id": "new"}]}
+        stub.add_response("get_usage_plan_keys", keys)
         stub.add_response("get_api_key", {"enabled": False})
-        stub.add_response("get_usage_plan_keys", {"items": [{"id": "old"}, {"id": "new"}]})
+        stub.add_response("get_usage_plan_keys", keys)
         stub.add_response("get_api_key", {"enabled": False})
         stub.add_response("get_api_key", {"enabled": second})
         [finding] = doctor.check_key(gateway, DEPLOYMENT)
