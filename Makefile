@@ -30,7 +30,7 @@ test: $(INSTALLED) ## Run all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional
+	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick tests/unit tests/functional
 
 test-long: $(INSTALLED) security build/sam/.installed-$(SAM_CLI) ## Run what takes longer than 'make test' may (a few minutes)
 	$(BIN)/python -m pytest tests/long

@@ -13,7 +13,10 @@ from tests.support.area_seconds import AreaSeconds
 
 # A machine under load makes no test fail: no deadline for an example, no complaint about slow generation.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("default")
+settings.register_profile(
+    "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=20
+)
+settings.load_profile("default")  # `make test-unit` takes the other one
 
 SETTINGS = {
     "CAMPAIGN_ARN": "arn:aws:personalize:us-east-1:000000000000:campaign/local",

@@ -6,7 +6,7 @@ from itertools import groupby
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.delivery.plan import MAX_CALLS_PER_CHAIN
@@ -109,7 +109,7 @@ def test_a_chain_is_cut_by_user_only_when_it_is_too_long(monkeypatch):
         assert (ids == sorted(ids)) is in_order
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=min(40, settings().max_examples))
 @given(
     users=st.lists(st.sampled_from([None, "u0", "u1"]), min_size=1, max_size=150),
     latency=st.sampled_from([0.001, 0.5, 2.0, 7.0]),

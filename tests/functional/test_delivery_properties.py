@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import records as stream_records
@@ -33,13 +33,9 @@ from tests.support.strategies import (
 )
 from tests.support.wire import Wire, deliver
 
-thorough = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-
-
 # One invocation
 
 
-@thorough
 @given(contents=contents, faults=faults, concurrency=st.sampled_from([1, 8]))
 def test_every_record_ends_delivered_quarantined_or_deferred_exactly_once(contents, faults, concurrency):
     stream = filled(contents, shard_count=1)
@@ -65,7 +61,6 @@ def test_every_record_ends_delivered_quarantined_or_deferred_exactly_once(conten
 # All invocations that Lambda makes of it
 
 
-@thorough
 @given(
     contents=contents,
     faults=faults,
@@ -80,7 +75,6 @@ def test_in_the_end_everything_valid_is_trained_on_once_in_order_and_the_poison_
     deliver_all(filled(contents, shard_count), faults, mapping, kills, seed)
 
 
-@thorough
 @given(
     contents=st.lists(visits(st.just("s1")), min_size=1, max_size=6),
     faults=put_events_faults,
