@@ -14,7 +14,7 @@ from tests.support.area_seconds import AreaSeconds
 # A machine under load makes no test fail: no deadline for an example, no complaint about slow generation.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
-    "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=20
+    "quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=10
 )
 settings.load_profile("default")  # `make test-unit` takes the other one
 

@@ -1,6 +1,6 @@
 """What CI runs, against the emulator: no call is made that the role of CI may not make.
 
-tests/functional/test_ci_role.py holds the role against every call that stands in the code. Here the calls are
+test_ci_policies.py holds the role against every call that stands in the code. Here the calls are
 recorded where botocore makes them.
 """
 
