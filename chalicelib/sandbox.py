@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Protocol, TypeVar
 
 MAX_FINISHED_RECORDS = 20_000
@@ -52,7 +53,8 @@ class FinishedRecords:
     def add(self, records: Iterable[Placed]) -> None:
         """Keep the places of records, and drop the oldest ones above the limit."""
         self._places |= dict.fromkeys(record.place for record in records)
-        for place in [*self._places][: max(0, len(self._places) - MAX_FINISHED_RECORDS)]:
+        surplus = max(0, len(self._places) - MAX_FINISHED_RECORDS)
+        for place in [*islice(self._places, surplus)]:
             del self._places[place]
 
     def split(self, batch: Sequence[AnyRecord]) -> tuple[Sequence[AnyRecord], Sequence[AnyRecord]]:
