@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from chalicelib.errors import InvalidRequestError
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_BETWEEN_EVENTS = timedelta(milliseconds=1)
+_BETWEEN_EQUAL_EVENTS = timedelta(seconds=1)
+"""Personalize keeps one of several events with the same time and the same content
+(docs: personalize/latest/dg/recording-item-interaction-events). Whether it keeps milliseconds is unknown."""
 
 
 def parse(value: object, field: str) -> datetime:
@@ -41,3 +46,21 @@ def parse(value: object, field: str) -> datetime:
 def to_rfc3339(moment: datetime) -> str:
     """Return the moment in UTC with milliseconds, such as ``2026-01-31T12:00:00.000Z``."""
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def spaced(contents: Sequence[Hashable], last: datetime) -> list[datetime]:
+    """Return a time for each of several events that came at the same moment, in their order.
+
+    Neighbours are a millisecond apart, events with equal ``contents`` a second. The last one is at ``last``.
+    """
+    times: list[datetime] = []
+    first_of: dict[Hashable, datetime] = {}
+    time = last
+    for content in reversed(contents):
+        if times:
+            time -= _BETWEEN_EVENTS
+        if content in first_of:
+            time = min(time, first_of[content] - _BETWEEN_EQUAL_EVENTS)
+        first_of[content] = time
+        times.append(time)
+    return times[::-1]
