@@ -42,7 +42,20 @@ class ConfigError(PersonalizeApiError):
 
 
 class InvalidRequestError(PersonalizeApiError):
-    """The input breaks the contract or a limit of Personalize. The sentence names the field."""
+    """The input breaks the contract or a limit of Personalize. The sentence names the field.
+
+    ``field`` is its path, such as ``Event.itemId``. It is None for the whole body, and where a service
+    refused the input.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+    @classmethod
+    def of(cls, field: str | None, problem: str) -> InvalidRequestError:
+        """Return the error whose sentence is the field, or "The body", and then the problem."""
+        return cls(f"{field or 'The body'} {problem}", field=field)
 
 
 class ThrottledError(PersonalizeApiError):

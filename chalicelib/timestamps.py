@@ -11,6 +11,12 @@ from chalicelib.errors import InvalidRequestError
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MAX_AHEAD = timedelta(days=1)
+"""Clocks of clients are wrong by minutes, and by hours where the time zone is."""
+_FIRST_TIME = datetime(1980, 1, 7, tzinfo=timezone.utc)
+"""Clocks that were never set start in 1970 (Unix) or 1980 (DOS, GPS); no shop is older."""
+_DEFAULTS = (datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2001, 1, 1, tzinfo=timezone.utc))
+"""Where the clocks of many devices start, and Apple's reference date."""
 _BETWEEN_EVENTS = timedelta(milliseconds=1)
 _BETWEEN_EQUAL_EVENTS = timedelta(seconds=1)
 """Personalize keeps one of several events with the same time and the same content
@@ -36,11 +42,36 @@ def parse(value: object, field: str) -> datetime:
             # find that only while sending.
             moment = datetime.fromisoformat(text + offset).astimezone(timezone.utc)
     if moment is None or moment < _EPOCH:
-        raise InvalidRequestError(
-            f"{field} is not a time since 1970. Send RFC 3339 with a time zone, such as "
-            "2026-01-31T12:00:00Z, or seconds since 1970."
+        raise InvalidRequestError.of(
+            field,
+            "is not a time since 1970. Send RFC 3339 with a time zone, such as 2026-01-31T12:00:00Z, or "
+            "seconds since 1970.",
         )
     return moment
+
+
+def check_time_of_event(moment: datetime, field: str, received_at: datetime) -> None:
+    """Raise InvalidRequestError for a time at which nothing happened: one to come, or that of an unset clock.
+
+    Personalize would take an event of the year 2099 for the user's latest until then.
+    """
+    if moment > received_at + MAX_AHEAD:
+        raise InvalidRequestError.of(
+            field,
+            f"is more than a day ahead of {to_rfc3339(received_at)}, the time here. Correct the clock of the "
+            "client. Milliseconds are to be divided by 1000.",
+        )
+    if moment < _FIRST_TIME or moment in _DEFAULTS:
+        raise InvalidRequestError.of(
+            field,
+            f"is {to_rfc3339(moment)}, which a program writes for a time that was never set. Send the time "
+            "of the event.",
+        )
+
+
+def in_milliseconds(moment: datetime) -> datetime:
+    """Return the moment without microseconds: as a number of seconds, the last ones of 9999 are 10000."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def to_rfc3339(moment: datetime) -> str:

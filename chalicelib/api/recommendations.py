@@ -35,13 +35,13 @@ def to_arguments(body: object, campaign_arn: str) -> dict[str, Any]:
 
     ``campaign_arn`` may be a recommender's: domain dataset groups have recommenders instead of campaigns.
     """
-    contract.validate("recommendations", body)
-    assert isinstance(body, dict)  # noqa: S101 - says to the type checker what the schema has proved
+    request = contract.read("recommendations", body)
     source = "recommenderArn" if ":recommender/" in campaign_arn else "campaignArn"
     return {
         source: campaign_arn,
-        "userId": body["userId"],
+        # Events of an anonymous visitor have a session and no user: Personalize knows the visitor by it.
+        **({"userId": user} if (user := request.get("userId") or request.get("sessionId")) else {}),
         # JSON knows one kind of number, so 5.0 is an integer to the schema. Personalize takes an int only.
-        "numResults": int(body.get("numResults", DEFAULT_RESULTS)),
-        **{name: body[name] for name in _OPTIONAL if name in body},
+        "numResults": int(request.get("numResults", DEFAULT_RESULTS)),
+        **{name: request[name] for name in _OPTIONAL if name in request},
     }

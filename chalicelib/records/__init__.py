@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -42,7 +42,7 @@ class RecordType(Protocol):
     def to_entry(self, body: Mapping[str, Any], happened_at: datetime) -> dict[str, Any]:
         """Return the entry for a record's body. InvalidRequestError for what a schema cannot express.
 
-        ``happened_at`` is the time of a body that has no SentAt.
+        ``happened_at`` is the time of the event.
         """
 
     def shared_arguments(self, body: Mapping[str, Any]) -> dict[str, str]:
@@ -87,33 +87,68 @@ def from_request(request: object, *, received_at: datetime, new_id: Callable[[],
     The id is the client's. Without one, a request with SentAt gets a hash of itself, so that the same request
     sent again is the same event. Any other request gets a new id.
     """
-    kind = type_of(request)
-    contract.validate(kind.SCHEMA, request)
-    assert isinstance(request, dict)  # noqa: S101 - says to the type checker what the schema has proved
+    kind, request = _read(request, received_at)
     event_id = request.get("EventId") or (_fingerprint(request) if "SentAt" in request else new_id())
-    body = {**request, "EventId": event_id, "ReceivedAt": timestamps.to_rfc3339(received_at)}
-    entry = kind.to_entry(body, received_at)
-    _check_size(entry)
-    return Record(kind, body, entry)
+    record = _record(kind, {**request, "EventId": event_id}, received_at)
+    _check_size(record.entry)
+    return record
+
+
+def spaced(records: Sequence[Record], received_at: datetime) -> list[Record]:
+    """Return the records of one request, each that has no SentAt with a ReceivedAt of its own."""
+    timeless = [record for record in records if "SentAt" not in record.body]
+    if len(timeless) < 2:
+        return [*records]
+    times = iter(timestamps.spaced([_content(record) for record in timeless], received_at))
+    return [
+        record if "SentAt" in record.body else _record(record.type, record.body, next(times))
+        for record in records
+    ]
 
 
 def from_record(data: bytes, *, fallback_id: str, arrived_at: datetime) -> Record:
     """Return the record for data of the stream: ours, or another producer's in the plain request shape.
 
-    ``fallback_id`` and ``arrived_at`` stand in for EventId and ReceivedAt, which only we write. Raises
-    InvalidRequestError.
+    ReceivedAt tells them apart: only we write it. What was accepted once is delivered. So a record of ours is
+    held only to what Personalize refuses, whatever the rules of this version are. Another producer's record
+    is held to the whole contract; ``fallback_id`` and ``arrived_at`` stand in for EventId and ReceivedAt.
+    Raises InvalidRequestError.
     """
     request = contract.parse(data)
     received_at = request.pop("ReceivedAt", None) if isinstance(request, dict) else None
-    kind = type_of(request)
-    contract.validate(kind.SCHEMA, request)
-    body = {"EventId": fallback_id, **request, "ReceivedAt": received_at or timestamps.to_rfc3339(arrived_at)}
-    is_time_of_event = received_at and "SentAt" not in request
-    happened_at = timestamps.parse(received_at, "ReceivedAt") if is_time_of_event else arrived_at
-    entry = kind.to_entry(body, happened_at)
+    if received_at is None:
+        kind, request = _read(request, arrived_at)
+    else:
+        kind = type_of(request)
+        request = contract.read_stored(kind.SCHEMA, request)
+        arrived_at = timestamps.parse(received_at, "ReceivedAt")
+    record = _record(kind, {"EventId": fallback_id, **request}, arrived_at)
     if len(data) > SIZE_CHECK_THRESHOLD_BYTES:
-        _check_size(entry)
-    return Record(kind, body, entry)
+        _check_size(record.entry)
+    return record
+
+
+def _read(request: object, received_at: datetime) -> tuple[RecordType, dict[str, Any]]:
+    """Return the type of a request and the request without nulls, held to the whole contract."""
+    kind = type_of(request)
+    body = contract.read(kind.SCHEMA, request)
+    if "SentAt" in body:
+        timestamps.check_time_of_event(timestamps.parse(body["SentAt"], "SentAt"), "SentAt", received_at)
+    return kind, body
+
+
+def _record(kind: RecordType, body: Mapping[str, Any], received_at: datetime) -> Record:
+    """Return a record that came at ``received_at``, which is the time of the event where SentAt is not."""
+    happened_at = timestamps.parse(body["SentAt"], "SentAt") if "SentAt" in body else received_at
+    complete = {**body, "ReceivedAt": timestamps.to_rfc3339(received_at)}
+    return Record(kind, complete, kind.to_entry(complete, timestamps.in_milliseconds(happened_at)))
+
+
+def _content(record: Record) -> Hashable:
+    """Return what Personalize tells two events of one time apart by."""
+    own = {name: value for name, value in record.body[record.type.MEMBER].items() if name != "eventValue"}
+    named = (record.body.get(name) for name in ("UserId", "SessionId", "EventType"))
+    return (*named, record.type.MEMBER, _canonical(own))
 
 
 def type_of(request: object) -> RecordType:
@@ -135,9 +170,9 @@ def _check_size(entry: Mapping[str, Any]) -> None:
 
 
 def _fingerprint(request: Mapping[str, Any]) -> str:
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return hashlib.sha256(_canonical(request).encode()).hexdigest()[:32]
 
 
 # Made once: json.dumps makes an encoder for every call that has options.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _readable = json.JSONEncoder(ensure_ascii=False, default=str).encode

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib import contract, timestamps
+from chalicelib import contract
 from chalicelib.errors import InvalidRequestError
 
 MEMBER = "Event"
@@ -31,7 +31,7 @@ def to_entry(body: Mapping[str, Any], happened_at: datetime) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "eventId": body["EventId"],
         "eventType": body["EventType"],
-        "sentAt": timestamps.parse(body["SentAt"], "SentAt") if "SentAt" in body else happened_at,
+        "sentAt": happened_at,
     }
     if "itemId" in fields:
         entry["itemId"] = fields.pop("itemId")
@@ -42,7 +42,8 @@ def to_entry(body: Mapping[str, Any], happened_at: datetime) -> dict[str, Any]:
         if len(properties) > MAX_PROPERTIES_CHARACTERS:
             raise InvalidRequestError(
                 f"Event has {len(properties)} characters of properties (every key but itemId and eventValue, "
-                f"as JSON); Personalize takes {MAX_PROPERTIES_CHARACTERS}. Send fewer or shorter ones."
+                f"as JSON); Personalize takes {MAX_PROPERTIES_CHARACTERS}. Send fewer or shorter ones.",
+                field="Event",
             )
     for ours, theirs in _SAME_MEANING.items():
         if ours in body:

@@ -21,8 +21,8 @@ from local.personalize.errors import InvalidInputError
 RUNTIME = "personalize-runtime"
 EVENTS = "personalize-events"
 
-# The last second of the year 9999, the last one that a datetime can hold.
-_LAST_TIMESTAMP = 253_402_300_799
+# The year 10000, which a datetime cannot hold.
+_END_OF_TIME = 253_402_300_800
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # Patterns of the model that take quadratic or cubic time in Python, and equivalents that take linear time.
@@ -119,7 +119,7 @@ def _bounds_problems(shape: Shape, value: Any, path: str) -> Iterator[str]:
         yield from _text_problems(limits, value, path)
     elif kind in ("integer", "long", "float", "double"):
         yield from _number_problems(limits, value, path)
-    elif kind == "timestamp" and not 0 <= value <= _LAST_TIMESTAMP:
+    elif kind == "timestamp" and not 0 <= value < _END_OF_TIME:
         yield _problem(path, "Member must be a number of seconds since 1970-01-01T00:00:00Z")
 
 

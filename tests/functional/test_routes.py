@@ -37,6 +37,22 @@ def test_every_option_reaches_personalize(http, stubs):
 
 
 @pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        ({"itemId": "dracula"}, {"itemId": "dracula"}),
+        ({"sessionId": "s1"}, {"userId": "s1"}),
+        ({"userId": "u1", "sessionId": "s1"}, {"userId": "u1"}),
+        ({"userId": None, "sessionId": "s1", "itemId": None, "context": None}, {"userId": "s1"}),
+        ({"sessionId": "s1", "itemId": "dracula"}, {"userId": "s1", "itemId": "dracula"}),
+    ],
+)
+def test_user_session_or_item_is_enough(http, stubs, body, arguments):
+    expected = {"campaignArn": SETTINGS["CAMPAIGN_ARN"], "numResults": 25} | arguments
+    stubs["personalize_runtime"].add_response("get_recommendations", {"itemList": []}, expected)
+    assert http("/recommendations", json.dumps(body).encode()).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("code", "status", "ours"),
     [
         ("InvalidInputException", 400, "BadRequestError"),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import botocore
@@ -41,7 +42,7 @@ CONTRACT = Path(contract.__file__).parent
         ("batch", {"Events": []}, "Events must not be empty. 1 to 500 events."),
         ("batch", {"Events": [{}] * 501}, "Events must have at most 500 entries."),
         ("batch", {"Events": [{}], "UserId": "u"}, "The body has no field 'UserId'."),
-        ("recommendations", {}, "userId is required."),
+        ("recommendations", {}, "One of userId, itemId, sessionId is required."),
         (
             "recommendations",
             {"userId": "u", "numResults": 0},
@@ -60,13 +61,13 @@ CONTRACT = Path(contract.__file__).parent
 )
 def test_a_violation_names_the_field_and_what_it_takes(schema, value, sentence):
     with pytest.raises(InvalidRequestError) as caught:
-        contract.validate(schema, value)
+        contract.read(schema, value)
     assert str(caught.value).startswith(sentence)
 
 
 def test_milliseconds_come_with_the_hint_to_divide():
     with pytest.raises(InvalidRequestError, match="milliseconds are to be divided by 1000"):
-        contract.validate("event", request(SentAt=1769860800000))
+        contract.read("event", request(SentAt=1769860800000))
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,15 @@ def test_milliseconds_come_with_the_hint_to_divide():
     [
         (b"", "The body is empty."),
         (b"  \n", "The body is empty."),
-        (b"{", "The body is not JSON: Expecting property name"),
+        (b"{", "The body is not JSON: there is a mistake at line 1, column 2."),
         (b'{"a": NaN}', "The body is not JSON: NaN is not a number of JSON."),
         (b'{"a": -Infinity}', "The body is not JSON: -Infinity is not a number of JSON."),
         (b'{"a": 1e999}', "The body is not JSON: a number is too large."),
-        (b"9" * 5000, "The body is not JSON: "),
+        (b"9" * 5000, "The body is not JSON: a number has more than 1000 digits."),
         (b"\xff\xfe\xfa", "The body is not UTF-8."),
         ("{}".encode("utf-16"), "The body is not UTF-8."),
         (b'"\xed\xa0\x80"', "The body is not UTF-8."),
-        (b'"\\ud800"', "A string of the body holds half of a surrogate pair"),
+        (b'"\\ud800"', "The body holds half of a surrogate pair"),
         (b"[" * 100_000, "The body is nested too deeply."),
     ],
 )
@@ -90,6 +91,41 @@ def test_what_is_not_json_is_refused_with_a_reason(text, sentence):
     with pytest.raises(InvalidRequestError) as caught:
         contract.parse(text)
     assert str(caught.value).startswith(sentence)
+
+
+WAYS_TO_FAIL = [
+    "", " ", "{", "[", "{]", '{"', '{"a', '{"a"', '{"a":', '{"a":1', '{"a":1,', '{"a":1,}', "{1:2}",
+    "{'a':1}", "[1,", "[1,]", "[1 2]", '"', '"\n"', '"\t', '"\\', '"\\x"', '"\\u12"', '"\\u12g4"',
+    '"\\ud800"', '"\x00"', "nul", "tru", "+1", "01", "1.", ".5", "1e", "0x1", "--1", "1 2", "{}{}", "// x",
+    "NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 1001, "-" + "9" * 5000,
+    '{"a": ' + "9" * 100_000 + "}", "\ufeff\ufeff{}", "[" * 33 + "]" * 33, "[" * 99_999, '{"a":' * 5000,
+]  # fmt: skip
+PYTHONS_OWN = re.compile(
+    r"sys\.|set_int|Expecting|Extra data|Unterminated|Invalid|delimiter|codec|maximum|Exceeds|char \d"
+)
+
+
+@pytest.mark.parametrize("text", WAYS_TO_FAIL, ids=lambda text: repr(text[:12]))
+@pytest.mark.parametrize("field", [None, "eventList[0].properties"])
+def test_however_parsing_fails_the_sentence_is_ours(text, field):
+    with pytest.raises(InvalidRequestError) as caught:
+        contract.parse(text.encode("utf-8", "surrogatepass"), field)
+    assert str(caught.value).startswith(field or "The body")
+    assert not PYTHONS_OWN.search(str(caught.value))
+    assert len(str(caught.value)) < 200
+
+
+@given(st.text(st.sampled_from('{}[]:,"\\ u0d8e+-.19\n\x00NaInfinity\ufeff'), max_size=40))
+def test_whatever_is_not_json_is_told_in_our_words(text):
+    try:
+        contract.parse(text.encode())
+    except InvalidRequestError as error:
+        assert not PYTHONS_OWN.search(str(error)), text
+
+
+@pytest.mark.parametrize("digits", [999, 1000])
+def test_a_number_of_many_digits_is_a_number(digits):
+    assert contract.parse(b"9" * digits) == 10**digits - 1
 
 
 def test_a_byte_order_mark_is_passed_over():
@@ -138,7 +174,7 @@ def test_the_limits_are_those_of_the_service_model():
 
 def test_openapi_refers_to_the_schemas_that_requests_are_held_against():
     text = (CONTRACT / "openapi.json").read_text("utf-8")
-    for schema in ("event", "batch", "recommendations"):
+    for schema in ("event", "batch", "recommendations", "put-events"):
         assert f'"$ref": "{schema}.schema.json"' in text
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import botocore.session
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from chalicelib import records, timestamps
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import events
+from local.personalize import TRACKING_ID
+from local.personalize.requests import parse_put_events
 from tests.support.factories import NOW, request
 
 
@@ -105,7 +108,7 @@ def test_a_record_with_a_time_of_arrival_that_is_none_is_refused():
         ("2026-01-31t12:00:00z", NOW),
         ("2026-01-31T13:00:00+01:00", NOW),
         ("2026-01-31T12:00:00.5Z", NOW + timedelta(milliseconds=500)),
-        ("2026-01-31T12:00:00.123456789Z", NOW + timedelta(microseconds=123456)),
+        ("2026-01-31T12:00:00.123456789Z", NOW + timedelta(milliseconds=123)),
         ("2026-01-31T11:59:60Z", NOW - timedelta(seconds=1)),
         (1769860800, NOW),
         (1769860800.5, NOW + timedelta(milliseconds=500)),
@@ -131,6 +134,56 @@ def test_sent_at_refuses_what_is_no_moment(text):
         accept(SentAt=text)
 
 
+@pytest.mark.parametrize(
+    ("sent_at", "received_at"),
+    [
+        ("2026-02-01T12:00:00Z", NOW),  # a day ahead: a wrong time zone
+        (NOW.timestamp() + 600, NOW),  # ten minutes: a clock that is off
+        ("1980-01-07T00:00:00Z", NOW),
+        ("2000-01-01T00:00:01Z", NOW),
+    ],
+)
+def test_the_time_of_a_clock_that_is_somewhat_wrong_is_taken(sent_at, received_at):
+    records.from_request(request(SentAt=sent_at), received_at=received_at, new_id=str)
+
+
+@pytest.mark.parametrize(
+    "sent_at",
+    [
+        "2026-02-01T12:00:01Z",
+        "2099-01-01T00:00:00Z",
+        99999999999,
+        "9999-12-31T23:59:59.9999999Z",
+        "9999-12-31T23:59:59Z",
+    ],
+)
+def test_a_time_more_than_a_day_ahead_is_refused(sent_at):
+    with pytest.raises(
+        InvalidRequestError, match=r"^SentAt is more than a day ahead of 2026-01-31T12:00:00\.000Z"
+    ):
+        accept(SentAt=sent_at)
+    with pytest.raises(InvalidRequestError, match=r"^SentAt is more than a day ahead"):
+        read(json.dumps(request(SentAt=sent_at)).encode())
+
+
+@pytest.mark.parametrize(
+    "sent_at",
+    [0, 0.0, 1, 86400, 20260131, "1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00", "1970-01-01T12:00:00Z",
+     "1980-01-01T00:00:00Z", "1980-01-06T00:00:00Z", "2000-01-01T00:00:00Z", 978307200],
+)  # fmt: skip
+def test_the_time_of_a_clock_that_was_never_set_is_refused(sent_at):
+    with pytest.raises(
+        InvalidRequestError, match=r"^SentAt is .*which a program writes for a time that was never"
+    ):
+        accept(SentAt=sent_at)
+
+
+@pytest.mark.parametrize("sent_at", ["0001-01-01T00:00:00Z", "1899-12-30T00:00:00Z", "1601-01-01T00:00:00Z"])
+def test_a_default_before_1970_is_no_time(sent_at):
+    with pytest.raises(InvalidRequestError, match=r"^SentAt is not a time since 1970"):
+        accept(SentAt=sent_at)
+
+
 @given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001
 def test_any_rfc_3339_moment_is_read_exactly(moment):
     moment = moment.replace(tzinfo=timezone.utc)
@@ -151,6 +204,7 @@ def test_an_event_larger_than_personalize_takes_is_refused():
 
 VALIDATOR = ParamValidator()
 SERIALIZER = create_serializer("rest-json", include_validation=False)
+CORPUS = Path(__file__).parents[1] / "corpus" / "records-0.1.0.jsonl"
 PUT_EVENTS = (
     botocore.session.get_session().get_service_model("personalize-events").operation_model("PutEvents")
 )
@@ -162,6 +216,7 @@ MOMENTS = st.builds(
     st.integers(0, 60),
     st.sampled_from(["Z", "+00:00", "-01:00", "+14:00", "-23:59"]),
 )
+RECENT = st.floats(NOW.timestamp() - 10**8, NOW.timestamp() + 10**5)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     st.lists,
@@ -174,24 +229,112 @@ JSON = st.recursive(
         optional={
             "UserId": TEXT,
             "EventId": TEXT,
-            "SentAt": st.floats(0, 1e11) | st.integers(0, 10**11) | MOMENTS,
+            "SentAt": st.floats(0, 1e11) | st.integers(0, 10**11) | MOMENTS | RECENT,
             "RecommendationId": TEXT,
             "Impression": st.lists(TEXT, min_size=1, max_size=25),
+            "EventAttributionSource": TEXT | st.text(st.sampled_from(" ~!a"), min_size=1),
         },
     )
 )
-def test_whatever_the_contract_accepts_boto3_accepts_and_the_stream_gives_back(body):
+def test_whatever_the_contract_accepts_botocore_sends_and_the_engine_takes(body):
     try:
         event = records.from_request(body, received_at=NOW, new_id=lambda: "new-id")
     except InvalidRequestError:
         return
-    user = {"userId": body["UserId"]} if "UserId" in body else {}
-    call = {"trackingId": "t", "sessionId": body["SessionId"], "eventList": [event.entry], **user}
+    assert deliver(event).event_id == event.event_id
+    assert read(event.data) == event
+
+
+def deliver(event):
+    """Make the call of an event as botocore does and give it to the engine: what it refuses fails here."""
+    call = {
+        "trackingId": TRACKING_ID,
+        **event.type.shared_arguments(event.body),
+        event.type.ENTRIES_ARGUMENT: [event.entry],
+    }
     report = VALIDATOR.validate(call, PUT_EVENTS.input_shape)
     assert not report.has_errors(), report.generate_report()
     # Validation looks at types only; the request is made here, and what cannot be sent fails here.
-    assert SERIALIZER.serialize_to_request(call, PUT_EVENTS)["body"]
+    sent = SERIALIZER.serialize_to_request(call, PUT_EVENTS)["body"]
+    (taken,) = parse_put_events(json.loads(sent)).events
+    return taken
+
+
+@pytest.mark.parametrize("line", CORPUS.read_bytes().splitlines(keepends=True))
+def test_what_version_0_1_0_accepted_is_delivered(line):
+    event = records.from_record(line, fallback_id="shard:1", arrived_at=NOW)
+    stored = json.loads(line)
+    taken = deliver(event)
+    assert taken.event_id == stored["EventId"]
+    assert taken.item_id == stored["Event"].get("itemId")
+    # Put back by a redrive, it is the same event.
     assert read(event.data) == event
+
+
+def test_a_field_that_this_version_does_not_know_does_not_hold_up_a_record_of_a_newer_one():
+    line = accept().data.replace(b'{"UserId"', b'{"Experiment": {"name": "x"}, "UserId"')
+    event = read(line)
+    assert deliver(event).item_id == "i1"
+    assert b'"Experiment":{"name":"x"}' in event.data
+
+
+def test_a_record_of_ours_is_still_held_to_what_personalize_refuses():
+    for change in ({"SessionId": ""}, {"UserId": "u" * 257}, {"Event": {"userId": "x"}}, {"Impression": []}):
+        with pytest.raises(InvalidRequestError):
+            read(json.dumps(json.loads(accept().data) | change).encode())
+
+
+def test_anothers_record_is_held_to_the_whole_contract():
+    for change in ({"SessionId": "null"}, {"Event": {"item_id": "i1"}}, {"SentAt": 0}, {"Experiment": {}}):
+        with pytest.raises(InvalidRequestError):
+            read(json.dumps(request(**change)).encode())
+    assert read(json.dumps(request() | {"UserId": None, "SentAt": None}).encode()).entry["sentAt"] == NOW
+
+
+def spaced(*requests):
+    accepted = [accept(**changes) for changes in requests]
+    return records.spaced(accepted, NOW)
+
+
+def times(found):
+    return [(NOW - event.entry["sentAt"]) / timedelta(milliseconds=1) for event in found]
+
+
+def test_events_of_one_request_are_a_millisecond_apart_and_the_last_is_at_its_time():
+    found = spaced(*({"Event": {"itemId": item}} for item in "abc"))
+    assert times(found) == [2, 1, 0]
+    assert [event.body["ReceivedAt"] for event in found] == [
+        "2026-01-31T11:59:59.998Z",
+        "2026-01-31T11:59:59.999Z",
+        "2026-01-31T12:00:00.000Z",
+    ]
+    assert [read(event.data) for event in found] == found
+
+
+@pytest.mark.parametrize(
+    ("change", "apart"),
+    [
+        ({}, 1000),
+        ({"EventId": "e2"}, 1000),
+        ({"Event": {"itemId": "i1", "eventValue": 5}}, 1000),
+        ({"RecommendationId": "r1"}, 1000),
+        ({"UserId": "u2"}, 1),
+        ({"UserId": None}, 1),
+        ({"SessionId": "s2"}, 1),
+        ({"EventType": "buy"}, 1),
+        ({"Event": {"itemId": "i2"}}, 1),
+        ({"Event": {"itemId": "i1", "COLOR": "red"}}, 1),
+    ],
+)
+def test_events_that_personalize_could_not_tell_apart_are_a_second_apart(change, apart):
+    assert times(spaced({}, change)) == [apart, 0]
+
+
+def test_an_event_with_sent_at_keeps_its_time_and_counts_for_no_other():
+    sent = NOW - timedelta(hours=1)
+    found = spaced({}, {"SentAt": sent.isoformat()}, {})
+    assert times(found) == [1000, 3_600_000, 0]
+    assert found[1].body["ReceivedAt"] == "2026-01-31T12:00:00.000Z"
 
 
 @given(

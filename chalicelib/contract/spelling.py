@@ -1,0 +1,50 @@
+"""Field names that are right but for case, underscores and hyphens. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chalicelib.contract.sentences import short
+from chalicelib.errors import InvalidRequestError
+
+
+def refuse_misspelt(definition: Mapping[str, Any], value: object, path: str = "") -> None:
+    """Refuse a name that means a field of the schema which is absent, at any level. InvalidRequestError.
+
+    ``path`` is that of ``value``.
+    """
+    found = [*_misspelt(definition, value, path)]
+    if found:
+        names = ", ".join(f"{short(wrong)!r}" for wrong, _ in found)
+        meant = " and ".join(right for _, right in found)
+        raise InvalidRequestError(
+            f"{found[0][1]} is missing; there is {names}. Did you mean {meant}? "
+            "Names of fields are case-sensitive.",
+            field=found[0][1],
+        )
+
+
+def _misspelt(definition: Mapping[str, Any], value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the path of what is there and of what is meant, for every field of an object, then below."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _misspelt(definition.get("items", {}), each, f"{path}[{index}]")
+    named = definition.get("properties")
+    if not isinstance(value, dict) or not named:
+        return
+    prefix = f"{path}." if path else ""
+    unknown = value.keys() - named.keys()
+    if unknown:
+        absent = {_plain(name): name for name in named.keys() - value.keys()}
+        for name in (name for name in value if name in unknown):
+            right = absent.pop(_plain(name), None)
+            if right is not None:
+                yield prefix + name, prefix + right
+    for name, child in value.items():
+        if isinstance(child, (dict, list)) and name in named:
+            yield from _misspelt(named[name], child, prefix + name)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
