@@ -10,6 +10,7 @@ export STAGE DATA
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+NODE_INSTALLED := $(if $(shell command -v npm),build/node/.installed)
 # In environments of their own: they pin versions of packages that the others do not take.
 CHECKOV := 3.3.30
 PARLIAMENT := 1.6.4
@@ -26,8 +27,15 @@ run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own da
 	@exec $(BIN)/python -m local $(if $(DATA),--data "$$DATA") $(if $(PORT),--port $(PORT)) \
 		$(if $(ENGINE_PORT),--engine-port $(ENGINE_PORT))
 
-test: $(INSTALLED) ## Run all tests, two files at a time
+test: $(INSTALLED) $(NODE_INSTALLED) ## Run all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The AWS SDK for JavaScript, where there is Node.js: a test plays a client with it.
+build/node/.installed: tests/node/package.json tests/node/package-lock.json
+	@mkdir -p build/node
+	@cp tests/node/package.json tests/node/package-lock.json build/node
+	@npm ci --silent --ignore-scripts --no-audit --no-fund --prefix build/node
+	@touch $@
 
 test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick tests/unit tests/functional

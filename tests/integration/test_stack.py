@@ -5,6 +5,8 @@ import uuid
 
 import pytest
 
+from tests.support.engine_events import received, received_of
+
 TASTE = ("frankenstein", "dracula", "the-turn-of-the-screw")
 
 
@@ -20,21 +22,6 @@ def event(user, item, session=None, **more):
         "EventType": "read",
         "Event": {"itemId": item},
     } | more
-
-
-def received(stack, *, after=0):
-    """Return every event that the engine has accepted, in order of arrival."""
-    events = []
-    while True:
-        page = stack.engine.control("GET", f"/_engine/events?after={after}")["events"]
-        if not page:
-            return events
-        events += page
-        after = page[-1]["seq"]
-
-
-def received_of(stack, user):
-    return [entry for entry in received(stack) if entry["userId"] == user]
 
 
 def archive(stack):
