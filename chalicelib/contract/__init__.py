@@ -86,12 +86,18 @@ def _without_nulls(definition: Mapping[str, Any], value: Any) -> Any:
     named = definition.get("properties")
     if not isinstance(value, dict) or not named:
         return value
-    optional = named.keys() - set(definition.get("required", ()))
-    return {
-        name: _without_nulls(named.get(name, {}), child)
+    required = definition.get("required", ())
+    nulls = [
+        name for name, child in value.items() if child is None and name in named and name not in required
+    ]
+    inner = {
+        name: _without_nulls(named[name], child)
         for name, child in value.items()
-        if child is not None or name not in optional
+        if isinstance(child, (dict, list)) and name in named
     }
+    if nulls:
+        value = {name: child for name, child in value.items() if name not in nulls}
+    return {**value, **inner}
 
 
 def _validate(validator: Callable[[object], object], value: object) -> None:

@@ -40,6 +40,8 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe0e\u
 
 def is_identifier(text: str) -> bool:
     """Return whether a text can be the id of a person, a session or an event."""
+    if text.isalnum() and text.isascii():  # most of them
+        return text.lower() not in _VALUES
     return len(text) > MAX_CHARACTERS or not (_is_blank(text) or _is_missing(text))
 
 
@@ -62,8 +64,9 @@ def _is_visible(character: str) -> bool:
 
 
 def _is_missing(text: str) -> bool:
-    visible = "".join(character for character in text if character == " " or _is_visible(character))
-    bare = visible.strip().strip(_QUOTES).strip().lower()
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(character for character in text if character == " " or _is_visible(character))
+    bare = text.strip().strip(_QUOTES).strip().lower()
     if not bare or bare in _VALUES or _PLACE.fullmatch(bare):
         return True
     # Several missing values put together, such as undefined-undefined.

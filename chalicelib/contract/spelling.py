@@ -34,10 +34,10 @@ def _misspelt(definition: Mapping[str, Any], value: object, path: str) -> Iterat
     if not isinstance(value, dict) or not named:
         return
     prefix = f"{path}." if path else ""
-    unknown = value.keys() - named.keys()
+    unknown = [name for name in value if name not in named]
     if unknown:
-        absent = {_plain(name): name for name in named.keys() - value.keys()}
-        for name in (name for name in value if name in unknown):
+        absent = {_plain(name): name for name in named if name not in value}
+        for name in unknown:
             right = absent.pop(_plain(name), None)
             if right is not None:
                 yield prefix + name, prefix + right

@@ -89,7 +89,7 @@ def from_request(request: object, *, received_at: datetime, new_id: Callable[[],
     """
     kind, request = _read(request, received_at)
     event_id = request.get("EventId") or (_fingerprint(request) if "SentAt" in request else new_id())
-    record = _record(kind, {**request, "EventId": event_id}, received_at)
+    record = _record(kind, {**request, "EventId": event_id} | _received(received_at), received_at)
     _check_size(record.entry)
     return record
 
@@ -101,7 +101,9 @@ def spaced(records: Sequence[Record], received_at: datetime) -> list[Record]:
         return [*records]
     times = iter(timestamps.spaced([_content(record) for record in timeless], received_at))
     return [
-        record if "SentAt" in record.body else _record(record.type, record.body, next(times))
+        record
+        if "SentAt" in record.body
+        else _record(record.type, record.body | _received(time := next(times)), time)
         for record in records
     ]
 
@@ -118,11 +120,13 @@ def from_record(data: bytes, *, fallback_id: str, arrived_at: datetime) -> Recor
     received_at = request.pop("ReceivedAt", None) if isinstance(request, dict) else None
     if received_at is None:
         kind, request = _read(request, arrived_at)
+        received = _received(arrived_at)
     else:
         kind = type_of(request)
         request = contract.read_stored(kind.SCHEMA, request)
+        received = {"ReceivedAt": received_at}
         arrived_at = timestamps.parse(received_at, "ReceivedAt")
-    record = _record(kind, {"EventId": fallback_id, **request}, arrived_at)
+    record = _record(kind, {"EventId": fallback_id, **request, **received}, arrived_at)
     if len(data) > SIZE_CHECK_THRESHOLD_BYTES:
         _check_size(record.entry)
     return record
@@ -137,11 +141,14 @@ def _read(request: object, received_at: datetime) -> tuple[RecordType, dict[str,
     return kind, body
 
 
-def _record(kind: RecordType, body: Mapping[str, Any], received_at: datetime) -> Record:
-    """Return a record that came at ``received_at``, which is the time of the event where SentAt is not."""
+def _record(kind: RecordType, body: dict[str, Any], received_at: datetime) -> Record:
+    """Return a record. ``received_at`` is the time of the event where SentAt is not."""
     happened_at = timestamps.parse(body["SentAt"], "SentAt") if "SentAt" in body else received_at
-    complete = {**body, "ReceivedAt": timestamps.to_rfc3339(received_at)}
-    return Record(kind, complete, kind.to_entry(complete, timestamps.in_milliseconds(happened_at)))
+    return Record(kind, body, kind.to_entry(body, timestamps.in_milliseconds(happened_at)))
+
+
+def _received(at: datetime) -> dict[str, str]:
+    return {"ReceivedAt": timestamps.to_rfc3339(at)}
 
 
 def _content(record: Record) -> Hashable:

@@ -54,6 +54,13 @@ def test_over_the_usage_plan_the_response_is_429(stack, post, eventually):
     assert statuses == [200, 200, 429]
 
 
+def test_related_items_need_no_user(post):
+    status, body, _ = post("recommendations", {"itemId": "dracula", "numResults": 5})
+    assert status == 200
+    assert len(body["itemList"]) == 5
+    assert "dracula" not in [entry["itemId"] for entry in body["itemList"]]
+
+
 def test_three_events_of_one_taste_change_the_next_recommendations(post, user, eventually):
     request = {"userId": user, "numResults": 10}
 

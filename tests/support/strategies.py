@@ -43,7 +43,8 @@ def requests(draw):
     content["itemId"] = draw(st.sampled_from(["i1", "i2", FAILING]))
     optional = {
         "EventId": st.sampled_from([f"{session}-{letter}" for letter in "ab"]),
-        "SentAt": st.integers(0, 2 * 10**9) | st.sampled_from(["2026-01-31T12:00:00Z", "yesterday"]),
+        "SentAt": st.integers(10**9, int(NOW.timestamp()) + 86_400)
+        | st.sampled_from(["2026-01-31T12:00:00Z", "2099-01-01T00:00:00Z", "yesterday"]),
         "Impression": st.lists(st.sampled_from(["i1", "i2"]), max_size=3),
         "RecommendationId": st.text(max_size=10),
     }
