@@ -171,6 +171,11 @@ def test_what_is_given_up_goes_whole_to_the_archive_which_the_function_may_write
     assert ("s3:ListBucket", '{"Fn::GetAtt": ["EventsBucket", "Arn"]}') in allowed
 
 
+def test_delivery_has_its_new_version_before_the_api_accepts_what_only_that_can_read(transformed):
+    """CloudFormation updates a resource after those that it depends on."""
+    assert "DeliverEvents" in as_list(transformed["Resources"]["APIHandler"].get("DependsOn", []))
+
+
 # --- Least privilege ----------------------------------------------------------------------------------------
 
 
