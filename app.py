@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from chalice.app import Chalice, CORSConfig, KinesisEvent, Request, Response
 
-from chalicelib import observability
+from chalicelib import cors, observability
 from chalicelib.services import Services
 
 services = Services.from_environ(os.environ)
@@ -23,9 +23,9 @@ PROTECTED: dict[str, Any] = {
     "api_key_required": True,
     "content_types": ["application/json"],
     "cors": CORSConfig(
-        allow_origin=services.config.allowed_origin,
-        allow_headers=["X-Api-Key"],
-        expose_headers=["Retry-After"],
+        allow_origin=services.config.allowed_origins.fixed,
+        allow_headers=["X-Api-Key", *services.config.allowed_headers],
+        expose_headers=cors.EXPOSED,
         max_age=600,
     ),
 }
@@ -70,4 +70,5 @@ def _respond(operation: str) -> Response:
         request_id=request.context.get("requestId"),
         seconds_left=lambda: app.lambda_context.get_remaining_time_in_millis() / 1000,
     )
-    return Response(observability.to_json(response.body), {**response.headers}, response.status)
+    of_origin = services.config.allowed_origins.headers(request.headers.get("origin"))
+    return Response(observability.to_json(response.body), {**response.headers, **of_origin}, response.status)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from chalicelib.cors import AllowedOrigins, parse_headers, parse_origins
 from chalicelib.errors import ConfigError
 
 
@@ -13,7 +14,8 @@ from chalicelib.errors import ConfigError
 class Setting:
     """A variable of the environment. ``default`` is None where a value is required.
 
-    ``parse`` turns the text into the value, and raises ValueError with what the variable takes.
+    ``parse`` turns the text into the value. It raises ValueError with what the variable takes, or ConfigError
+    with a whole sentence.
     """
 
     name: str
@@ -88,8 +90,17 @@ class Config:
         "'true' only where the event source mapping has ReportBatchItemFailures.",
         _boolean,
     )
-    allowed_origin: str = _setting(
-        "ALLOWED_ORIGIN", "*", "Origin that browsers may call from; '*' (the default) for any.", _text
+    allowed_origins: AllowedOrigins = _setting(  # noqa: RUF009 - it is a field, and its type is frozen
+        "ALLOWED_ORIGIN",
+        "*",
+        "Origins that browsers may call from, with commas between them; '*' (the default) for any.",
+        parse_origins,
+    )
+    allowed_headers: tuple[str, ...] = _setting(
+        "ALLOWED_HEADERS",
+        "",
+        "Request headers that browsers may send besides our own, with commas between them; '*' for any.",
+        parse_headers,
     )
     log_level: str = _setting(
         "LOG_LEVEL",
@@ -117,6 +128,18 @@ class Config:
         return cls(**{name: _read(setting, environ) for name, setting in _SETTING_OF_FIELD.items()})
 
 
+def read(name: str, environ: Mapping[str, str]) -> Any:
+    """Return the value of one variable. Raises ConfigError when it is missing or malformed."""
+    return _read(_SETTING_OF_VARIABLE[name], environ)
+
+
+def check(environ: Mapping[str, str]) -> None:
+    """Raise ConfigError for the first variable that is malformed. One that is missing may be set later."""
+    for setting in SETTINGS:
+        if environ.get(setting.name, "").strip():
+            _read(setting, environ)
+
+
 def _read(setting: Setting, environ: Mapping[str, str]) -> Any:
     text = environ.get(setting.name, "").strip() or setting.default
     if text is None:
@@ -129,3 +152,4 @@ def _read(setting: Setting, environ: Mapping[str, str]) -> Any:
 
 _SETTING_OF_FIELD: Mapping[str, Setting] = {each.name: each.metadata["setting"] for each in fields(Config)}
 SETTINGS = tuple(_SETTING_OF_FIELD.values())
+_SETTING_OF_VARIABLE: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}

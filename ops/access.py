@@ -132,7 +132,7 @@ def _known_values(stage: Stage, made: ChaliceRecord, deployment: Deployment) -> 
         "Emulated": deployment.parameters.get("Emulated", "false"),
         "ApiName": stage.app_name(),
         "ServiceName": variables.get("SERVICE_NAME") or "personalize-api",
-        "AllowedOrigin": variables.get("ALLOWED_ORIGIN") or "*",
+        "AllowedOrigin": stage.fixed_origin(),
     }
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from chalicelib import config as settings
+from chalicelib.errors import ConfigError
 from ops.command_lines import make_line, shell_line
 from ops.errors import NotDeployedError, PackagingError
 
@@ -56,6 +58,21 @@ class Stage:
             **config.get("environment_variables", {}),
             **config["stages"][self.name].get("environment_variables", {}),
         }
+
+    def check_variables(self) -> None:
+        """Raise PackagingError, with the sentence of the functions, for a variable that they would refuse."""
+        try:
+            settings.check(self.variables())
+        except ConfigError as error:
+            raise PackagingError(f"{error} Change it in .chalice/config.json.") from error
+
+    def fixed_origin(self) -> str:
+        """Return the origin that preflights and the gateway's own responses name.
+
+        Raises PackagingError for a variable that the functions would refuse.
+        """
+        self.check_variables()
+        return cast(str, settings.read("ALLOWED_ORIGIN", self.variables()).fixed)
 
     def log_retention_in_days(self) -> int:
         """Return how many days the functions' logs are kept."""

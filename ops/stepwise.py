@@ -44,7 +44,11 @@ def tags(stage: str) -> dict[str, str]:
 
 
 def check_stage(stage: Stage) -> None:
-    """Raise InputError for a stage whose functions would look for AWS here, or lose events."""
+    """Raise InputError for a stage whose functions would look for AWS here, or lose events.
+
+    Raises PackagingError for a variable that they would refuse.
+    """
+    stage.check_variables()
     variables = stage.variables()
     check_stepwise_reports(variables)
     if any(name.startswith("AWS_ENDPOINT_URL") for name in variables):

@@ -56,7 +56,7 @@ def package(
     only when requirements.txt has changed. Raises PackagingError.
     """
     region = region or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-    origin = Stage(project_dir, stage).variables().get("ALLOWED_ORIGIN") or "*"
+    origin = Stage(project_dir, stage).fixed_origin()
     target = build_dir / stage
     target.mkdir(parents=True, exist_ok=True)
     template_path, zip_path = target / "sam.yaml", target / "deployment.zip"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from samtranslator.translator.transform import transform
 
-from chalicelib import config, observability
+from chalicelib import config, cors, observability
 from chalicelib.delivery.outcome import Outcome
 from ops.cloudformation import changes
 from ops.cloudformation.artifacts import Upload
@@ -433,11 +433,14 @@ def test_the_stage_takes_what_the_plans_allow_together_and_fewer_preflights(temp
         assert int(defaults[preflight]) < int(defaults[stage])
 
 
-@pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED"])
+@pytest.mark.parametrize("kind", ["DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "QUOTA_EXCEEDED"])
 def test_the_gateways_own_errors_have_our_shape_and_can_be_read_by_a_page(resources, kind):
     definition = resources["RestAPI"]["Properties"]["DefinitionBody"]
     response = definition["x-amazon-apigateway-gateway-responses"][kind]
-    assert response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+    headers = {name.rpartition(".")[2]: value for name, value in response["responseParameters"].items()}
+    assert headers["Access-Control-Allow-Origin"] == "'*'"
+    assert headers["Access-Control-Expose-Headers"] == f"'{','.join(cors.EXPOSED)}'"
+    assert ("Retry-After" in headers) == (kind == "THROTTLED")
     assert re.fullmatch(
         r'\{"Code":"[$.\w]+","Message":\$context\.error\.messageString\}',
         response["responseTemplates"]["application/json"],

@@ -1,13 +1,16 @@
 """What takes a process of seconds: packaging again, and cfn-lint, which loads its rules first."""
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from chalicelib import cors
 from ops.packaging import bundle, merge
 from ops.packaging.bundle import package
+from tests.support.clone import clone_project
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,3 +55,27 @@ def test_the_gateway_can_be_told_to_validate_bodies_as_the_documentation_says(tm
     )
     assert operation["parameters"][0]["schema"]["$ref"].rsplit("/", 1)[-1] in definition["definitions"]
     assert operation["security"] == [{"api_key": []}]
+
+
+def test_several_origins_and_more_headers_reach_the_preflight_the_gateway_and_the_functions(tmp_path):
+    origins, headers = "https://shop.example, https://m.shop.example", "traceparent,baggage"
+    project = clone_project(tmp_path)
+    path = project / ".chalice" / "config.json"
+    config = json.loads(path.read_text())
+    config["environment_variables"] |= {"ALLOWED_ORIGIN": origins, "ALLOWED_HEADERS": headers}
+    path.write_text(json.dumps(config))
+    made = package("prod", project_dir=project, build_dir=project / "build")
+    definition = made.template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    for route in definition["paths"].values():
+        sent = route["options"]["x-amazon-apigateway-integration"]["responses"]["default"][
+            "responseParameters"
+        ]
+        assert sent["method.response.header.Access-Control-Allow-Origin"] == "'*'"
+        allowed = sent["method.response.header.Access-Control-Allow-Headers"].strip("'").split(",")
+        assert {*allowed} == {*cors.ALWAYS_ALLOWED, "traceparent", "baggage"}
+    for response in definition["x-amazon-apigateway-gateway-responses"].values():
+        named = response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"]
+        assert named == "'*'"
+    for function in ("APIHandler", "DeliverEvents"):
+        variables = made.template["Resources"][function]["Properties"]["Environment"]["Variables"]
+        assert (variables["ALLOWED_ORIGIN"], variables["ALLOWED_HEADERS"]) == (origins, headers)

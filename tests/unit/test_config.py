@@ -15,7 +15,8 @@ DOCUMENTED = Path(__file__).parents[2] / "docs" / "configuration.md"
 def test_the_defaults():
     read = Config.from_environ({**SETTINGS, "EVENTS_BUCKET_NAME": ""})
     assert read.report_batch_item_failures is False
-    assert read.allowed_origin == "*"
+    assert read.allowed_origins.fixed == "*"
+    assert read.allowed_headers == ()
     assert read.log_level == "INFO"
     assert read.events_bucket_name is None
     assert read.max_events_per_request == 500

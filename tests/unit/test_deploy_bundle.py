@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
 import shutil
 import zipfile
 
 import pytest
 
 from local import personalize
+from ops import stepwise
 from ops.errors import PackagingError
 from ops.packaging import bundle, inputs, zip_file
+from ops.stage import Stage
 
 
 @pytest.fixture
@@ -106,3 +109,26 @@ def test_the_local_stage_names_what_the_local_stack_makes():
     assert variables["CAMPAIGN_ARN"] == personalize.CAMPAIGN_ARN
     assert variables["TRACKING_ID"] == personalize.TRACKING_ID
     assert variables["EVENT_STREAM_NAME"] == "personalize-api-local-events"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("ALLOWED_ORIGIN", "https://shop.example/", "write https://shop.example without the slash"),
+        ("ALLOWED_HEADERS", "x-datadog-*", "ALLOWED_HEADERS has the entry 'x-datadog-*'"),
+        ("MAX_EVENTS_PER_REQUEST", "501", "it takes a whole number from 1 to 500"),
+    ],
+)
+def test_what_the_functions_would_refuse_is_a_sentence_before_anything_is_packaged(
+    project, variable, value, sentence
+):
+    path = project / ".chalice" / "config.json"
+    config = json.loads(path.read_text())
+    config["environment_variables"][variable] = value
+    path.write_text(json.dumps(config))
+    with pytest.raises(PackagingError, match=re.escape(sentence)) as refused:
+        bundle.package("dev", project_dir=project, build_dir=project / "build")
+    assert str(refused.value).endswith("Change it in .chalice/config.json.")
+    assert not (project / "build").exists()
+    with pytest.raises(PackagingError, match=re.escape(sentence)):
+        stepwise.check_stage(Stage(project, "dev"))
