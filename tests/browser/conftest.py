@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -38,23 +39,22 @@ def page(browser):
     context.close()
 
 
-@pytest.fixture
-def other_origin():
-    """``other_origin(html)`` serves a page and returns its port. The page has every name as its host.
+@pytest.fixture(scope="module")
+def page_server():
+    """A server on one port for a whole module. ``pages`` has the HTML and the target of ``/redirect``."""
 
-    With ``redirect_to`` the path ``/redirect`` sends the browser to another address.
-    """
-    pages = {}
+    class Server(ThreadingHTTPServer):
+        pages: ClassVar = {"/": "", "/redirect": ""}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             if self.path == "/redirect":
                 self.send_response(302)
-                self.send_header("location", pages["/redirect"])
+                self.send_header("location", Server.pages["/redirect"])
                 self.send_header("content-length", "0")
                 self.end_headers()
                 return
-            body = pages["/"].encode()
+            body = f"<!doctype html><title>Another page</title>{Server.pages['/']}".encode()
             self.send_response(200)
             self.send_header("content-type", "text/html; charset=utf-8")
             self.send_header("content-length", str(len(body)))
@@ -64,16 +64,24 @@ def other_origin():
         def log_message(self, *_arguments):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-
-    def serve(html, redirect_to=""):
-        pages["/redirect"] = redirect_to
-        pages["/"] = f"<!doctype html><title>Another page</title>{html}"
-        return server.server_port
-
-    yield serve
+    yield server
     server.shutdown()
     server.server_close()
     thread.join(10)
+
+
+@pytest.fixture
+def other_origin(page_server):
+    """``other_origin(html)`` serves a page and returns its port. The page has every name as its host.
+
+    With ``redirect_to`` the path ``/redirect`` sends the browser to another address.
+    """
+
+    def serve(html, redirect_to=""):
+        page_server.pages.update({"/": html, "/redirect": redirect_to})
+        return page_server.server_port
+
+    return serve
