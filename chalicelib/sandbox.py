@@ -8,14 +8,17 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 MAX_FINISHED_RECORDS = 20_000
-"""Twice what a batch can hold. About 5 MB."""
+"""Records of the stream, each with any number of events: twice what a batch can hold. About 10 MB at most."""
 
 
 class Placed(Protocol):
-    """A record with its shard and its sequence number."""
+    """A record with its shard and its sequence number, and its index where it is one event of several."""
 
     @property
     def place(self) -> tuple[str, str]: ...
+
+    @property
+    def index(self) -> int | None: ...
 
 
 AnyRecord = TypeVar("AnyRecord", bound=Placed)
@@ -41,25 +44,32 @@ class WorkerThreads:
 
 
 class FinishedRecords:
-    """The places of the last MAX_FINISHED_RECORDS records that were delivered or quarantined.
+    """What was delivered or quarantined of the last MAX_FINISHED_RECORDS records of the stream.
 
     Where Lambda ignores the response, an error makes it deliver the whole batch again. A long chain of calls
     would begin anew each time and might never come to its end.
     """
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, str], None] = {}
+        # The finished events of a record are bits: that takes no more memory for a thousand than for ten.
+        self._finished: dict[tuple[str, str], int] = {}
 
     def add(self, records: Iterable[Placed]) -> None:
-        """Keep the places of records, and drop the oldest ones above the limit."""
-        self._places |= dict.fromkeys(record.place for record in records)
-        surplus = max(0, len(self._places) - MAX_FINISHED_RECORDS)
-        for place in [*islice(self._places, surplus)]:
-            del self._places[place]
+        """Keep which records are finished, and drop the oldest ones above the limit."""
+        for record in records:
+            place = record.place
+            self._finished[place] = self._finished.get(place, 0) | 1 << (record.index or 0)
+        surplus = max(0, len(self._finished) - MAX_FINISHED_RECORDS)
+        for place in [*islice(self._finished, surplus)]:
+            del self._finished[place]
 
     def split(self, batch: Sequence[AnyRecord]) -> tuple[Sequence[AnyRecord], Sequence[AnyRecord]]:
         """Return the records of a batch that are finished, and the others."""
-        if not self._places:
+        if not self._finished:
             return [], batch
-        finished = [record for record in batch if record.place in self._places]
-        return finished, [record for record in batch if record.place not in self._places]
+        finished: list[AnyRecord] = []
+        others: list[AnyRecord] = []
+        for record in batch:
+            is_finished = self._finished.get(record.place, 0) >> (record.index or 0) & 1
+            (finished if is_finished else others).append(record)
+        return finished, others

@@ -1,20 +1,20 @@
-"""What ``deliver_events`` runs: a Kinesis batch to Personalize, with an outcome for every record.
+"""What ``deliver_events`` runs: a Kinesis batch to Personalize, with an outcome for every event.
 
-Lambda's event -> ``kinesis`` -> ``plan`` -> ``quarantine`` (unreadable records) -> ``send`` -> ``quarantine``
-(refused events) -> the response to Lambda. Records
-that can never be delivered end in the quarantine and never hold up a shard. Records that cannot be delivered
-now are deferred: Lambda delivers them again. Personalize ignores an event whose id it has seen, so delivering
-an event twice is safe.
+Lambda's event -> ``kinesis`` (records, and the events in each) -> ``plan`` -> ``quarantine`` (unreadable
+events) -> ``send`` -> ``quarantine`` (refused events) -> the response to Lambda. Events that can never be
+delivered end in the quarantine and never hold up a shard. Events that cannot be delivered now are deferred:
+Lambda delivers their records again. Personalize ignores an event whose id it has seen, so delivering an event
+twice is safe.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib import observability
-from chalicelib.delivery.kinesis import KinesisRecord, decode_records
+from chalicelib.delivery.kinesis import KinesisRecord, decode_records, events_of
 from chalicelib.delivery.outcome import Outcome
 from chalicelib.delivery.plan import plan
 from chalicelib.delivery.quarantine import Quarantine
@@ -22,7 +22,15 @@ from chalicelib.delivery.send import Sender
 from chalicelib.errors import DeliveryIncompleteError, UnavailableError
 from chalicelib.services import Services
 
+if TYPE_CHECKING:
+    from chalicelib.sandbox import FinishedRecords
+
+MAX_EVENTS_PER_INVOCATION = 20_000
+"""Twice what a batch holds when each record is one event. More are left to the next invocation: a batch may
+hold a million events, which the memory of the function does not."""
+
 _NOT_READ = UnavailableError("Too little time was left to read the record.")
+_NEXT_TIME = UnavailableError("The batch holds more events than one invocation delivers.")
 
 
 class Context(Protocol):
@@ -57,11 +65,11 @@ def deliver(
 ) -> Outcome:
     """Deliver a batch: the calls of a chain in order, ``services.delivery_concurrency`` chains at a time.
 
-    Records that this sandbox has finished before are passed over: Lambda delivers them again where it ignores
-    the response.
+    The outcome tells what became of each event. Events that this sandbox has finished before are passed over:
+    Lambda delivers them again where it ignores the response.
     """
-    finished, batch = services.finished_records.split(batch)
-    work = plan(batch, tracking_id=services.config.tracking_id, seconds_left=seconds_left)
+    finished, events, waiting = _take(batch, services.finished_records)
+    work = plan(events, tracking_id=services.config.tracking_id, seconds_left=seconds_left)
     config = services.config
     quarantine = Quarantine(config.quarantine_queue_url, config.events_bucket_name, services.clients)
     # Before the calls, so that a slow Personalize cannot keep poison in the stream for ever.
@@ -76,12 +84,31 @@ def deliver(
         finished=finished,
         deferred=[
             *((record, _NOT_READ) for record in work.unread),
+            *((record, _NEXT_TIME) for record in waiting),
             *unreadable.deferred,
             *sent.deferred,
             *refused.deferred,
         ],
         calls=sent.calls,
     )
+
+
+def _take(
+    batch: Sequence[KinesisRecord], finished_records: FinishedRecords
+) -> tuple[int, list[KinesisRecord], Sequence[KinesisRecord]]:
+    """Return how many events of a batch are finished, the others, and the records that wait for another time.
+
+    Those are the last records of the batch, as they came, when it holds too many events.
+    """
+    finished = 0
+    events: list[KinesisRecord] = []
+    for position, record in enumerate(batch):
+        if len(events) >= MAX_EVENTS_PER_INVOCATION:
+            return finished, events, batch[position:]
+        done, others = finished_records.split(events_of(record))
+        finished += len(done)
+        events += others
+    return finished, events, []
 
 
 def to_response(outcome: Outcome, *, report_batch_item_failures: bool) -> dict[str, Any]:

@@ -14,11 +14,13 @@ UNREADABLE = "unreadable"
 """The record breaks the contract."""
 REFUSED = "refused"
 """Personalize refused the event, or its call could not be made."""
+TOO_MANY_EVENTS = "too many events"
+"""The record holds more than MAX_EVENTS_PER_RECORD. It is quarantined whole."""
 
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """A record that no retry will help. ``reason`` is UNREADABLE or REFUSED."""
+    """A record that no retry will help. ``reason`` is UNREADABLE, REFUSED or TOO_MANY_EVENTS."""
 
     record: KinesisRecord
     reason: str
@@ -27,18 +29,19 @@ class RejectedRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of records. At the end of a delivery each record of the batch is in exactly one of the
-    lists.
+    """What became of the events of a batch, each a KinesisRecord. At the end of a delivery each of them that
+    was not finished before is in exactly one of the lists.
 
-    ``rejected`` records are still to be quarantined; at the end there are none. ``finished`` records needed
-    nothing: this sandbox had delivered or quarantined them before. ``calls`` counts the calls to Personalize.
+    ``rejected`` events are still to be quarantined; at the end there are none. ``finished`` counts events
+    that needed nothing: this sandbox had delivered or quarantined them before. A record of which nothing was
+    read is deferred as one. ``calls`` counts the calls to Personalize.
     """
 
     delivered: Sequence[KinesisRecord] = ()
     quarantined: Sequence[KinesisRecord] = ()
     rejected: Sequence[RejectedRecord] = ()
     deferred: Sequence[tuple[KinesisRecord, PersonalizeApiError]] = ()
-    finished: Sequence[KinesisRecord] = ()
+    finished: int = 0
     calls: int = 0
 
     @classmethod

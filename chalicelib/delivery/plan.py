@@ -10,8 +10,8 @@ from typing import Any
 
 from chalicelib import records
 from chalicelib.batching import batches
-from chalicelib.delivery.kinesis import KinesisRecord
-from chalicelib.delivery.outcome import UNREADABLE, RejectedRecord
+from chalicelib.delivery.kinesis import MAX_EVENTS_PER_RECORD, KinesisRecord
+from chalicelib.delivery.outcome import TOO_MANY_EVENTS, UNREADABLE, RejectedRecord
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import Record, RecordType
 
@@ -20,6 +20,11 @@ MAX_CALLS_PER_CHAIN = 500
 RESERVED_SECONDS = 10.0
 """Of the invocation, for quarantine and response: nothing is read and no call is started in them. Twice what
 the slowest call to the quarantine takes."""
+
+_TOO_MANY_EVENTS = (
+    f"The record holds more than {MAX_EVENTS_PER_RECORD} events. Let the producer put fewer into one record. "
+    "A redrive puts the events of this one back one by one."
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,9 @@ def plan(
         if seconds_left() < RESERVED_SECONDS:
             unread = batch[position:]
             break
+        if kinesis_record.has_too_many_events:
+            rejected.append(RejectedRecord(kinesis_record, TOO_MANY_EVENTS, _TOO_MANY_EVENTS))
+            continue
         try:
             record = records.from_record(
                 kinesis_record.data,

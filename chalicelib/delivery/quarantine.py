@@ -115,9 +115,11 @@ class Quarantine:
         """Return where the bucket keeps a record. A second delivery of the record writes the same key."""
         if self.bucket_name is None:
             raise ConfigError("EVENTS_BUCKET_NAME is not set, and a record is too large for the queue.")
-        key = f"quarantine/{rejected.record.shard_id}/{rejected.record.sequence_number}"
+        record = rejected.record
+        end = "" if record.index is None else f"-{record.index}"
+        key = f"quarantine/{record.shard_id}/{record.sequence_number}{end}"
         try:
-            self.clients.s3.put_object(Bucket=self.bucket_name, Key=key, Body=rejected.record.data)
+            self.clients.s3.put_object(Bucket=self.bucket_name, Key=key, Body=record.data)
         except AwsError as error:
             raise from_botocore(error, "The archive bucket") from error
         return f"s3://{self.bucket_name}/{key}"
@@ -140,6 +142,9 @@ class Quarantine:
 def to_message(rejected: RejectedRecord, *, now: datetime) -> str:
     """Return ``{"reason", "error", "record", "shardId", "sequenceNumber", "quarantinedAt"}`` as JSON.
 
+    For one event of a record that held several also ``index`` and ``arrivedAt``, the time that an event has
+    when it names none: after a redrive the events of a record would all have the same.
+
     ``record`` is the record as text. For one that is not UTF-8 it is base64, and ``encoding`` says so. The
     JSON is ASCII: SQS refuses some characters that JSON allows, and so a character is a byte.
     """
@@ -157,13 +162,16 @@ def _to_pointer(rejected: RejectedRecord, location: str, now: datetime) -> str:
 
 
 def _message(rejected: RejectedRecord, content: Mapping[str, Any], now: datetime) -> str:
+    record = rejected.record
+    several = {"index": record.index, "arrivedAt": timestamps.to_rfc3339(record.arrived_at)}
     return json.dumps(
         {
             "reason": rejected.reason,
             "error": rejected.error[:MAX_ERROR_CHARACTERS],
             **content,
-            "shardId": rejected.record.shard_id,
-            "sequenceNumber": rejected.record.sequence_number,
+            "shardId": record.shard_id,
+            "sequenceNumber": record.sequence_number,
+            **({} if record.index is None else several),
             "quarantinedAt": timestamps.to_rfc3339(now),
         }
     )

@@ -63,9 +63,9 @@ class Sender:
         sent = Outcome.joined([outcomes.get_nowait() for _ in range(outcomes.qsize())])
         if not late:
             return sent
-        ended = {record.place for record in sent.records}
+        ended = {record.derived_id for record in sent.records}
         planned = (record for chain in chains for record in chain.kinesis_records)
-        unfinished = [record for record in planned if record.place not in ended]
+        unfinished = [record for record in planned if record.derived_id not in ended]
         return Outcome.joined([sent, Outcome.deferring(unfinished, _NO_RESPONSE)])
 
     def _work(self, waiting: SimpleQueue[Chain], outcomes: SimpleQueue[Outcome]) -> None:

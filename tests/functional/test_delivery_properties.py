@@ -8,6 +8,7 @@ import base64
 import io
 from collections import defaultdict
 from contextlib import contextmanager, redirect_stdout
+from itertools import chain
 from random import Random
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import records as stream_records
-from chalicelib.delivery.kinesis import decode_records
+from chalicelib.delivery.kinesis import decode_records, events_of
 from chalicelib.errors import InvalidRequestError
 from simulation.event_source import EventSource
 from simulation.invocation import Runtime
@@ -31,15 +32,15 @@ from tests.support.strategies import (
     records,
     visits,
 )
-from tests.support.wire import Wire, deliver
+from tests.support.wire import Wire, deliver, place_of
 
 # One invocation
 
 
 @given(contents=contents, faults=faults, concurrency=st.sampled_from([1, 8]))
-def test_every_record_ends_delivered_quarantined_or_deferred_exactly_once(contents, faults, concurrency):
+def test_every_event_ends_delivered_quarantined_or_deferred_exactly_once(contents, faults, concurrency):
     stream = filled(contents, shard_count=1)
-    batch = decode_records({"Records": [record.as_event() for record in stream.shards[0]]})
+    batch = decoded(stream.shards[0])
     wire = Wire(invalid_items=[FAILING], faults=faults)
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
@@ -47,13 +48,14 @@ def test_every_record_ends_delivered_quarantined_or_deferred_exactly_once(conten
     ):
         outcome = deliver(batch, services)
     deferred = [record for record, _ in outcome.deferred]
-    assert sorted(places([*outcome.delivered, *outcome.quarantined, *deferred])) == sorted(places(batch))
+    events = [event for record in batch for event in events_of(record)]
+    assert ids([*outcome.delivered, *outcome.quarantined, *deferred]) == ids(events)
     # And it is true: what counts as delivered has been taken, what counts as quarantined is in the queue.
     taken = {event_id for _, event_id in wire.trained}
     for found in outcome.delivered:
         record = stream_records.from_record(found.data, fallback_id=found.derived_id, arrived_at=NOW)
         assert record.event_id in taken
-    assert set(places(outcome.quarantined)) <= wire.quarantined
+    assert {(*event.place, event.index) for event in outcome.quarantined} <= wire.quarantined
     numbers = [int(record.sequence_number) for record in deferred]
     assert outcome.first_deferred == (str(min(numbers)) if numbers else None)
 
@@ -101,28 +103,37 @@ def deliver_all(stream, faults, mapping, kills, seed=0):
         source = EventSource(stream, runtime, mapping, now=lambda: 0.0)
         source.run_in_turns(Random(seed), max_invocations=2_000)
     assert by_session(wire.trained) == trained
-    assert wire.quarantined == poison
-    assert kept(wire) == {record.place: record.data for record in all_of(stream) if record.place in poison}
+    assert wire.quarantined == poison.keys()
+    assert kept(wire) == poison
     assert source.counts["finished"] == len(stream)
 
 
 def judge(stream):
-    """What has to become of the records: event ids by session, in order, and the places of the poison."""
-    trained, poison = defaultdict(dict), set()
+    """What has to become of the events: ids by session, in order, and the poison: its bytes by place."""
+    trained, poison = defaultdict(dict), {}
     for shard in stream.shards:
-        for record in shard:
-            try:
-                event = stream_records.from_record(
-                    record.data, fallback_id=":".join(record.place), arrived_at=NOW
-                )
-            except InvalidRequestError:
-                poison.add(record.place)
-                continue
-            if event.entry.get("itemId") == FAILING:
-                poison.add(record.place)
+        for event in chain.from_iterable(map(events_of, decoded(shard))):
+            record = read(event)
+            if record is None:
+                poison[(*event.place, event.index)] = event.data
             else:
-                trained[event.session_id].setdefault(event.event_id)
+                trained[record.session_id].setdefault(record.event_id)
     return {session: list(ids) for session, ids in trained.items()}, poison
+
+
+def read(event):
+    """The event as a record that Personalize takes, else None."""
+    if event.has_too_many_events:
+        return None
+    try:
+        record = stream_records.from_record(event.data, fallback_id=event.derived_id, arrived_at=NOW)
+    except InvalidRequestError:
+        return None
+    return None if record.entry.get("itemId") == FAILING else record
+
+
+def decoded(shard):
+    return decode_records({"Records": [record.as_event() for record in shard]})
 
 
 def filled(contents, shard_count):
@@ -134,12 +145,8 @@ def filled(contents, shard_count):
     return stream
 
 
-def all_of(stream):
-    return [record for shard in stream.shards for record in shard]
-
-
-def places(found):
-    return [(record.shard_id, record.sequence_number) for record in found]
+def ids(events):
+    return sorted(event.derived_id for event in events)
 
 
 def by_session(trained):
@@ -150,12 +157,12 @@ def by_session(trained):
 
 
 def kept(wire):
-    """The quarantined records' bytes by their place, from the message or from the bucket."""
+    """The quarantined bytes by their place, from the message or from the bucket."""
     found = {}
     for message in wire.messages:
-        place = message["shardId"], message["sequenceNumber"]
+        place = shard, number, index = place_of(message)
         if message["record"] is None:
-            found[place] = wire.objects["/".join(place)]
+            found[place] = wire.objects[f"{shard}/{number}" + ("" if index is None else f"-{index}")]
         elif message.get("encoding") == "base64":
             found[place] = base64.b64decode(message["record"])
         else:

@@ -1,9 +1,13 @@
 """Requests, Kinesis events and Lambda contexts as the services make them, with every default overridable."""
 
 import base64
+import hashlib
 import json
 from datetime import datetime, timezone
 
+from aws_kinesis_agg.aggregator import AggRecord
+
+from chalicelib.delivery.aggregation import MAGIC
 from chalicelib.delivery.kinesis import KinesisRecord
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc)
@@ -24,6 +28,24 @@ def kinesis_record(data=None, number=1, **changes):
     """A Kinesis record as delivery sees it: ``data`` as bytes, or a request as a dict."""
     payload = data if isinstance(data, bytes) else json.dumps(data or request(**changes)).encode()
     return KinesisRecord("shardId-000000000000", str(number), NOW, payload)
+
+
+def aggregate(*contents):
+    """One record as the Kinesis Producer Library makes it of several: bytes, or requests."""
+    record = AggRecord()
+    for content in contents:
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        assert record.add_user_record("key", data), "more than a record holds"
+    return record.get_contents()[2]
+
+
+def signed(message):
+    """A message as an aggregate: with magic and checksum, whatever it is."""
+    return MAGIC + message + hashlib.md5(message).digest()
+
+
+def json_lines(*requests):
+    return b"".join(json.dumps(one).encode() + b"\n" for one in requests)
 
 
 def kinesis_event(*payloads, shard="shardId-000000000000", first=1):

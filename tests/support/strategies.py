@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import from_request
 from simulation.mapping import EventSourceMapping
-from tests.support.factories import NOW, request
+from tests.support.factories import NOW, aggregate, request
 from tests.support.wire import FAULTS
 
 SESSIONS = ("s1", "s2", "s3", "ß ☂")
@@ -36,7 +36,7 @@ users = st.sampled_from([None, "u1", "u2"])
 
 
 @st.composite
-def requests(draw):
+def requests(draw, sessions=sessions):
     """A request that mostly fits the contract; event ids belong to their session."""
     session = draw(sessions)
     content = draw(st.dictionaries(st.text(max_size=8), json_values, max_size=2))
@@ -68,6 +68,8 @@ POISON = {
     "half a character": b'{"SessionId": "s1", "EventType": "watch", "Event": {"a": "\\ud800"}}',
     "too long properties": json.dumps(request(Event={"note": "x" * 1100})).encode(),
     "nested too deeply": b"[" * 100_000,
+    "a broken aggregate": aggregate(request(), request())[:-1],
+    "too many events": json.dumps(request()).encode() + b"\n{}" * 1_000,
 }
 LARGE_POISON = {
     "too large for a message": json.dumps(request(Event={"note": "x" * 300_000})).encode(),
@@ -87,20 +89,29 @@ def visits(sessions=sessions):
     )
 
 
-contents = st.lists(
-    st.one_of(
-        visits(),
-        visits(),
-        st.tuples(st.just("ingested"), requests()),
-        st.tuples(st.just("ingested"), requests()),
-        st.tuples(st.just("foreign"), requests()),
+@st.composite
+def several(draw):
+    """The contents of one record that a producer aggregates, and how. They are of one session."""
+    session = draw(sessions)
+    inner = draw(st.lists(single(st.just(session)), min_size=1, max_size=4))
+    return draw(st.sampled_from(["aggregate", "lines"])), (session, inner)
+
+
+def single(sessions=sessions):
+    return st.one_of(
+        visits(sessions),
+        visits(sessions),
+        st.tuples(st.just("ingested"), requests(sessions)),
+        st.tuples(st.just("ingested"), requests(sessions)),
+        st.tuples(st.just("foreign"), requests(sessions)),
         st.tuples(st.just("raw"), st.binary(max_size=30)),
         st.tuples(st.just("raw"), json_values.map(lambda value: json.dumps(value).encode())),
         st.tuples(st.just("poison"), st.sampled_from(sorted(POISON))),
         st.tuples(st.just("poison"), st.sampled_from(sorted(LARGE_POISON))),
-    ),
-    max_size=25,
-)
+    )
+
+
+contents = st.lists(st.one_of(single(), single(), single(), several()), max_size=20)
 
 
 # What the requests of a delivery may meet
@@ -141,10 +152,16 @@ def spread(drawn):
             )
 
 
-def records(drawn):
+def records(drawn, numbers=None):
     """The drawn contents as (bytes, partition key), the way that ingestion or another producer puts them."""
-    numbers = count(1)
+    numbers = numbers or count(1)
     for kind, content in spread(drawn):
+        if kind in ("aggregate", "lines"):
+            session, inner = content
+            parts = [data for data, _ in records(inner, numbers)]
+            if parts:
+                yield aggregate(*parts) if kind == "aggregate" else b"\n".join(parts), session
+            continue
         if kind in ("raw", "poison"):
             data = (POISON | LARGE_POISON)[content] if kind == "poison" else content
             yield data, SESSIONS[len(data) % len(SESSIONS)]

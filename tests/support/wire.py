@@ -84,8 +84,8 @@ class Wire:
 
     @property
     def quarantined(self):
-        """Shard and sequence number of every record in quarantine, once."""
-        return {(message["shardId"], message["sequenceNumber"]) for message in self.messages}
+        """The place of every event in quarantine, once: shard, sequence number and index in its record."""
+        return {place_of(message) for message in self.messages}
 
     def _answering(self, carry_out):
         def answer(request, **_):
@@ -156,6 +156,11 @@ class Wire:
         if fault == "lost":
             raise ConnectionClosedError(endpoint_url=request.url)
         return 200, answer
+
+
+def place_of(message):
+    """The place that a message names. An event that was alone in its record has no index."""
+    return message["shardId"], message["sequenceNumber"], message.get("index")
 
 
 @contextmanager
