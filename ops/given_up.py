@@ -14,18 +14,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chalicelib import contract
-from chalicelib.delivery.kinesis import KinesisRecord, decode_records
-from chalicelib.delivery.outcome import UNREADABLE, RejectedRecord
+from chalicelib.delivery.kinesis import decode_records
+from chalicelib.delivery.outcome import RejectedRecord
 from chalicelib.errors import InvalidRequestError
-from chalicelib.records import from_record
 from ops.bucket import Bucket
 from ops.errors import InputError
-from ops.undelivered import check_place, readable_reason
+from ops.undelivered import GIVEN_UP, check_place, readable_reason
 
 PREFIX = "aws/lambda/"
 """The prefix is Lambda's."""
-GIVEN_UP = "given up"
-"""The reason of a record that keeps the contract. Lambda's condition is the error."""
 _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 
 
@@ -33,6 +30,7 @@ _EPOCH = datetime.fromtimestamp(0, timezone.utc)
 class GivenUpBatch:
     """The records of one document, in stream order, and what else is in it that should not be.
 
+    Lambda's condition is the error of each. Whether its events keep the contract is not judged here.
     ``place`` is the shard and the first sequence number of the batch.
     """
 
@@ -108,12 +106,4 @@ def _read_entry(entry: Any, shard_id: str, condition: str) -> list[RejectedRecor
             raise InputError("it is not of the shard of its batch")
         if record.arrived_at < _EPOCH:
             raise InputError("approximateArrivalTimestamp is not a time since 1970")
-    return [_judge(record, condition) for record in records]
-
-
-def _judge(record: KinesisRecord, condition: str) -> RejectedRecord:
-    try:
-        from_record(record.data, fallback_id=record.derived_id, arrived_at=record.arrived_at)
-    except InvalidRequestError as error:
-        return RejectedRecord(record, UNREADABLE, str(error))
-    return RejectedRecord(record, GIVEN_UP, condition)
+    return [RejectedRecord(record, GIVEN_UP, condition) for record in records]

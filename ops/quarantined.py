@@ -1,5 +1,8 @@
 """What a message of the quarantine queue says: one record, or the key of one in the bucket, and its place.
 
+The record is one event, with the index that it had where its record held several, or a record of the stream
+that was quarantined whole.
+
 The queue is the dead-letter queue of delivery (``chalicelib.delivery.quarantine`` writes the messages).
 Whoever may write to it can send anything, so nothing of a message is believed before it is checked.
 """
@@ -8,7 +11,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from chalicelib import contract, timestamps
@@ -17,23 +21,24 @@ from chalicelib.delivery.outcome import RejectedRecord
 from chalicelib.errors import InvalidRequestError
 from ops.bucket import Bucket
 from ops.errors import InputError
-from ops.undelivered import Identity, check_place, identity_of, readable_reason
+from ops.undelivered import MAX_INDEX, Identity, check_place, identity_of, readable_reason
 
 PREFIX = "quarantine/"
 """The prefix of the archive bucket that a message may point to."""
-_TEXTS = ("reason", "error", "shardId", "sequenceNumber", "quarantinedAt")
+_TEXTS = ("reason", "error", "shardId", "sequenceNumber")
 
 
 @dataclass(frozen=True)
 class QuarantinedRecord:
     """A record of the quarantine, and the messages that hold it: a batch delivered twice leaves two.
 
-    A message does not say when the record arrived in the stream. ``arrived_at`` is when it was quarantined
-    first.
+    Only the message of one event of several says when it arrived in the stream. For any other ``arrived_at``
+    is when the record was quarantined first.
     """
 
     rejected: RejectedRecord
-    receipts: tuple[str, ...]
+    quarantined_at: datetime
+    receipts: tuple[str, ...] = ()
 
 
 def read_messages(
@@ -47,18 +52,18 @@ def read_messages(
     odd: list[str] = []
     for message in messages:
         try:
-            rejected = read_message(message["Body"], bucket)
+            found = read_message(message["Body"], bucket)
         except InputError as error:
             odd.append(readable_reason(f"odd message: {error}"))
             continue
-        identity, receipts = identity_of(rejected), (message["ReceiptHandle"],)
-        known = records.get(identity, QuarantinedRecord(rejected, ()))
-        first = min(known.rejected, rejected, key=lambda copy: copy.record.arrived_at)
-        records[identity] = QuarantinedRecord(first, known.receipts + receipts)
+        identity = identity_of(found.rejected)
+        known = records.get(identity, found)
+        first = min(known, found, key=lambda copy: copy.quarantined_at)
+        records[identity] = replace(first, receipts=(*known.receipts, message["ReceiptHandle"]))
     return [records[identity] for identity in sorted(records)], odd
 
 
-def read_message(body: str, bucket: Bucket) -> RejectedRecord:
+def read_message(body: str, bucket: Bucket) -> QuarantinedRecord:
     """Return the record of a message. Raises InputError for a message that delivery does not write."""
     try:
         message = contract.parse(body.encode())
@@ -69,15 +74,35 @@ def read_message(body: str, bucket: Bucket) -> RejectedRecord:
     for name in _TEXTS:
         if not isinstance(message.get(name), str):
             raise InputError(f"{name} is not text")
-    try:
-        quarantined_at = timestamps.parse(message["quarantinedAt"], "quarantinedAt")
-    except InvalidRequestError as error:
-        raise InputError("quarantinedAt is not a time") from error
+    quarantined_at = _time(message, "quarantinedAt")
     check_place(message["shardId"], message["sequenceNumber"])
     record = KinesisRecord(
-        message["shardId"], message["sequenceNumber"], quarantined_at, _content(message, bucket)
+        message["shardId"],
+        message["sequenceNumber"],
+        _time(message, "arrivedAt") if "arrivedAt" in message else quarantined_at,
+        _content(message, bucket),
+        _index(message),
     )
-    return RejectedRecord(record, message["reason"], message["error"])
+    return QuarantinedRecord(RejectedRecord(record, message["reason"], message["error"]), quarantined_at)
+
+
+def _time(message: Mapping[str, Any], name: str) -> datetime:
+    if not isinstance(message.get(name), str):
+        raise InputError(f"{name} is not text")
+    try:
+        return timestamps.parse(message[name], name)
+    except InvalidRequestError as error:
+        raise InputError(f"{name} is not a time") from error
+
+
+def _index(message: Mapping[str, Any]) -> int | None:
+    """Return the position of the event in its record. Absent where it was alone."""
+    if "index" not in message:
+        return None
+    index = message["index"]
+    if type(index) is not int or not 0 <= index <= MAX_INDEX:
+        raise InputError("index is not the position of an event")
+    return index
 
 
 def _content(message: Mapping[str, Any], bucket: Bucket) -> bytes:

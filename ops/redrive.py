@@ -1,13 +1,14 @@
 """The command that puts records back into the stream: those of the quarantine, or those that Lambda gave up.
 
 A message or an object is deleted only once the stream holds its records, so an interruption at any point
-loses nothing. A record goes back under the event id that it had or, if it had none, the one derived from its
-first place in the stream. Repeating an interrupted redrive therefore trains on nothing twice.
+loses nothing. The events of a record go back one by one, each under the id that it had or, if it had none,
+the one derived from its first place in the stream. Repeating an interrupted redrive therefore trains on
+nothing twice.
 
-A record that still breaks the contract would only come back. It stays where it is until a repair changes it:
+An event that still breaks the contract would only come back. It stays where it is until a repair changes it:
 a Python file with a function ``repair(record: bytes, reason: str, error: str)`` that returns the changed
-bytes, the same bytes, or None to leave the record where it is. A message or an object that holds no record is
-counted and stays too.
+bytes, the same bytes, a list with the bytes of each of several events, or None to leave the event where it
+is. A message or an object that holds no record is counted and stays too.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def redrive(
     with HeldMessages(pipeline.sqs, pipeline.queue_url, pipeline.wait_seconds) as held:
         for messages in held.rounds():
             records, odd = read_messages(messages, pipeline.bucket)
-            waiting = [record for record in records if record.rejected.record.arrived_at < started]
+            waiting = [record for record in records if record.quarantined_at < started]
             result += writer.put([record.rejected for record in waiting]) + RedriveResult.of_odd(odd)
             result += RedriveResult(newer=len(records) - len(waiting))
             # An interruption before this repeats an event under its own id.

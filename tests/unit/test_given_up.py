@@ -13,7 +13,7 @@ from ops.bucket import MAX_OBJECT_BYTES
 from ops.redrive_result import summary
 from simulation.mapping import Batch, invocation_record
 from simulation.stream import Record
-from tests.support.factories import NOW, request
+from tests.support.factories import NOW, aggregate, json_lines, request
 from tests.support.redrive_in_memory import Objects, Stream
 from tests.support.strategies import json_values
 
@@ -154,6 +154,19 @@ def test_an_object_of_which_the_stream_holds_a_part_stays_and_the_rest_waits(mon
     assert (again.put_back, again.failed) == (3, 0)
     assert ids_of(stream) == ["e2", "e3", "e4"]
     assert s3.objects == {}
+
+
+@pytest.mark.parametrize("make", [json_lines, aggregate])
+def test_the_events_of_one_record_go_back_one_by_one_however_many_they_are(make):
+    several = make(*[request(Event={"itemId": str(number)}) for number in range(1_100)])
+    documents = {"a": document(request(EventId="e1"), several), "b": document(make(request(), {}), first=9)}
+    result, stream, s3 = redriven(documents)
+    assert (result.put_back, result.left) == (1_102, 1)
+    assert ids_of(stream) == ["e1", *[f"{SHARD}:2:{number}" for number in range(1_100)], f"{SHARD}:9:0"]
+    assert {key for _, key in s3.objects} == {KEY + "b"}
+    assert result.reasons["given up: RetryAttemptsExhausted"] == 1_102
+    times = [event["ReceivedAt"] for event in events_of(stream)]
+    assert times[1:1_101] == sorted(set(times[1:1_101]))
 
 
 def test_a_batch_of_ten_thousand_records_goes_back_in_order():

@@ -1,6 +1,7 @@
 """Redrive of a queue to which anybody may have written: it ends, and loses nothing valid."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -8,12 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.delivery.outcome import REFUSED, RejectedRecord
+from chalicelib.delivery.kinesis import KinesisRecord
+from chalicelib.delivery.outcome import REFUSED, TOO_MANY_EVENTS, UNREADABLE, RejectedRecord
 from chalicelib.delivery.quarantine import to_message
 from ops import redrive
 from ops.bucket import MAX_OBJECT_BYTES
 from ops.redrive_result import MAX_REASONS, summary
-from tests.support.factories import NOW, kinesis_record, request
+from tests.support.factories import NOW, aggregate, json_lines, kinesis_record, request
 from tests.support.redrive_in_memory import Objects, Queue, ReshowingQueue, Stream
 from tests.support.strategies import POISON, json_values
 
@@ -208,11 +210,13 @@ def test_a_copy_in_a_later_round_goes_back_once():
     assert ids_of(stream) == IDS[:1]
 
 
-@pytest.mark.parametrize("returned", ["text", 7, [], {}])
+@pytest.mark.parametrize("returned", ["text", 7, [], {}, ["text"], [b"{}", None]])
 def test_a_repair_that_returns_something_else_leaves_the_record(returned):
     result, queue, stream, _ = redriven([*VALID], repair=lambda *_: returned)
     assert (result.left, stream.records, queue.bodies) == (2, [], VALID)
-    assert result.reasons == {f"the repair returned {type(returned).__name__}, not bytes or None": 2}
+    assert result.reasons == {
+        f"the repair returned {type(returned).__name__}, not bytes, several of them in a list, or None": 2
+    }
 
 
 def test_a_repair_that_fails_for_one_record_leaves_that_record():
@@ -287,3 +291,137 @@ def test_the_time_of_the_run_is_not_needed_to_read_a_message():
     (event,) = map(json.loads, stream.records)
     assert event["EventId"] == f"{SHARD}:1"
     assert datetime.fromisoformat(event["ReceivedAt"].replace("Z", "+00:00")) == NOW.astimezone(timezone.utc)
+
+
+# Records of several events
+
+SEVERAL = {"lines of JSON": json_lines, "an aggregate": aggregate}
+
+
+def quarantined(data, number=7, index=None, reason=UNREADABLE, now=NOW):
+    record = KinesisRecord(SHARD, str(number), NOW, data, index)
+    return to_message(RejectedRecord(record, reason, "said so"), now=now)
+
+
+def events_in(stream):
+    return [json.loads(data) for data in stream.records]
+
+
+def test_events_of_one_record_go_back_in_order_under_the_ids_of_their_places():
+    bodies = [quarantined(json.dumps(request()).encode(), index=index) for index in (10, 2, 0)]
+    result, queue, stream, _ = redriven(bodies)
+    assert (result.put_back, queue.bodies) == (3, [])
+    assert ids_of(stream) == [f"{SHARD}:7:0", f"{SHARD}:7:2", f"{SHARD}:7:10"]
+
+
+def test_an_event_of_several_keeps_its_time_and_any_other_has_that_of_its_quarantine():
+    data, earlier = json.dumps(request()).encode(), NOW - timedelta(minutes=5)
+    first = replace(kinesis_record(data, 7), arrived_at=earlier, index=0)
+    bodies = [
+        to_message(RejectedRecord(event, REFUSED, ""), now=NOW) for event in (first, kinesis_record(data, 8))
+    ]
+    _, _, stream, _ = redriven(bodies)
+    assert [event["ReceivedAt"] for event in events_in(stream)] == [
+        "2026-01-31T11:55:00.000Z",
+        "2026-01-31T12:00:00.000Z",
+    ]
+
+
+@pytest.mark.parametrize("make", SEVERAL.values(), ids=SEVERAL)
+@pytest.mark.parametrize("count", [3, 1_234])
+def test_the_events_of_a_whole_record_go_back_one_by_one(make, count):
+    """Too many, or from a version that did not read such records."""
+    key = f"quarantine/{SHARD}/7"
+    whole = make(*[request(Event={"itemId": str(number)}) for number in range(count)])
+    body = json.dumps(json.loads(quarantined(b"")) | {"record": None, "recordLocation": f"s3://own/{key}"})
+    result, queue, stream, _ = redriven([body, *VALID], objects={("own", key): whole})
+    assert (result.put_back, result.left, queue.bodies) == (count + 2, 0, [])
+    assert result.reasons["unreadable: said so"] == count
+    events = events_in(stream)[2:]
+    assert [event["EventId"] for event in events] == [f"{SHARD}:7:{number}" for number in range(count)]
+    assert [event["Event"]["itemId"] for event in events] == [str(number) for number in range(count)]
+    assert len({event["ReceivedAt"] for event in events}) == count
+
+
+@pytest.mark.parametrize("make", SEVERAL.values(), ids=SEVERAL)
+def test_a_whole_record_with_a_bad_event_stays_and_its_good_ones_go_back(make):
+    bodies = [quarantined(make(request(EventId="a"), {}, request(EventId="b"))), *VALID]
+    result, queue, stream, _ = redriven(bodies)
+    assert (result.put_back, result.left, queue.bodies) == (4, 1, bodies[:1])
+    assert ids_of(stream) == [*IDS, "a", "b"]
+    assert [count for why, count in result.reasons.items() if "SessionId is required" in why] == [1]
+
+
+def test_a_whole_record_stays_until_the_stream_holds_all_its_events(monkeypatch):
+    monkeypatch.setattr("chalicelib.stream.MAX_RETRY_SECONDS", 0.0)
+    bodies = [*VALID, quarantined(json_lines(*[request()] * 700))]
+    result, queue, stream, _ = redriven(bodies, stream=Stream(capacity=600))
+    assert (result.put_back, result.failed, queue.bodies) == (600, 102, bodies[2:])
+    again, queue, stream, _ = redriven(bodies[2:])
+    assert (again.put_back, queue.bodies) == (700, [])
+    assert ids_of(stream) == [f"{SHARD}:7:{number}" for number in range(700)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"index": index}, "index is not the position of an event")
+        for index in (-1, "0", 0.0, True, None, [], 10**30)
+    ]
+    + [({"arrivedAt": 7}, "arrivedAt is not text"), ({"arrivedAt": "soon"}, "arrivedAt is not a time")],
+)
+def test_a_place_that_delivery_does_not_write_is_odd(changes, why):
+    result, queue, _, _ = redriven([message(**changes), *VALID])
+    assert (result.put_back, result.odd, len(queue.bodies)) == (2, 1, 1)
+    assert result.reasons[f"odd message: {why}"] == 1
+
+
+def test_a_repair_is_asked_for_each_event_of_a_whole_record():
+    asked = []
+
+    def repair(record, reason, error):
+        asked.append((json.loads(record), reason, error))
+        return json.dumps(request(EventId="mended")).encode() if record == b"{}" else record
+
+    bodies = [quarantined(json_lines(request(EventId="a"), {}), reason=TOO_MANY_EVENTS)]
+    result, queue, stream, _ = redriven(bodies, repair=repair)
+    assert (result.put_back, queue.bodies, ids_of(stream)) == (2, [], ["a", "mended"])
+    assert asked[0] == (request(EventId="a"), "too many events", "said so")
+    assert asked[1][1] == "unreadable"
+    assert asked[1][2].startswith("SessionId is required")
+
+
+@pytest.mark.parametrize(
+    ("own_ids", "ids"),
+    [
+        ([None, None, None], ["0", "1", "2"]),
+        (["a", "b", None], ["a", "b", "2"]),
+        (["a", "a", "b"], ["0", "1", "b"]),
+    ],
+)
+@pytest.mark.parametrize("index", [None, 3])
+def test_a_repair_may_make_several_events_of_one_each_with_an_id_and_a_time(own_ids, ids, index):
+    parts = [json.dumps(request(EventId=own)).encode() for own in own_ids]
+    result, queue, stream, _ = redriven([quarantined(b"[]", index=index)], repair=lambda *_: parts)
+    assert (result.put_back, queue.bodies) == (1, [])
+    place = f"{SHARD}:7" if index is None else f"{SHARD}:7:{index}"
+    assert ids_of(stream) == [one if one.isalpha() else f"{place}:{one}" for one in ids]
+    assert len({event["ReceivedAt"] for event in events_in(stream)}) == 3
+
+
+def test_of_several_events_of_a_repair_all_go_back_or_none():
+    parts = [json.dumps(request()).encode(), b"{}"]
+    bodies = [quarantined(b"[]")]
+    result, queue, stream, _ = redriven(bodies, repair=lambda *_: parts)
+    assert (result.left, stream.records, queue.bodies) == (1, [], bodies)
+
+
+def test_the_message_goes_only_when_the_stream_holds_all_that_a_repair_made(monkeypatch):
+    monkeypatch.setattr("chalicelib.stream.MAX_RETRY_SECONDS", 0.0)
+    parts = [json.dumps(request(Event={"itemId": name})).encode() for name in "abc"]
+    bodies = [quarantined(b"[]")]
+    result, queue, stream, _ = redriven(bodies, repair=lambda *_: parts, stream=Stream(capacity=2))
+    assert (result.put_back, result.failed, queue.bodies) == (0, 1, bodies)
+    _, queue, again, _ = redriven(bodies, repair=lambda *_: parts)
+    assert queue.bodies == []
+    assert again.records[:2] == stream.records
