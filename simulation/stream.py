@@ -79,12 +79,16 @@ class Stream:
         self._now = now
         self._random = random
 
+    def shard_of(self, partition_key: str) -> int:
+        """Return the number of the shard that takes the records of a partition key."""
+        return bisect_right(self._starts, hash_key(partition_key)) - 1
+
     def put(self, data: bytes, partition_key: str) -> Record:
         """Append a record to the shard whose range holds the MD5 hash of its partition key.
 
         The rule is in docs.aws.amazon.com/streams/latest/dev/key-concepts.html, "Partition Key".
         """
-        shard = bisect_right(self._starts, hash_key(partition_key)) - 1
+        shard = self.shard_of(partition_key)
         self._last[shard] += self._random.randint(1, LARGEST_GAP)
         record = Record(
             f"shardId-{shard:012}", str(self._last[shard]), partition_key, data, round(self._now(), 3)

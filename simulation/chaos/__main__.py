@@ -24,8 +24,8 @@ PROGRESS_SECONDS = 10.0
 """Time between two lines of progress where the output is no terminal."""
 
 HELP = {
-    "events": "records in the stream",
-    "sessions": "sessions of these records",
+    "events": "events in the stream, poison included",
+    "sessions": "sessions of these events",
     "shards": "shards of the stream",
     "batch_size": "most records of an invocation",
     "throttle": "share of PutEvents requests that fail with ThrottlingException",
@@ -33,8 +33,9 @@ HELP = {
     "resets": "share of PutEvents requests whose connection is reset",
     "lost_responses": "share of PutEvents requests that are processed and whose response is lost",
     "queue_errors": "share of calls to the quarantine queue whose connection is closed",
-    "poison": "share of records that can never be delivered",
-    "duplicates": "share of records that a producer's retry puts twice",
+    "poison": "share of events that can never be delivered",
+    "duplicates": "share of events that a producer's retry puts twice",
+    "aggregated": "share of events that a producer puts into records of several, as aggregates or as lines",
     "sign_ins": "share of sessions in which the user signs in midway",
     "kills": "share of invocations that are killed at a random moment",
     "short_timeouts": "share of invocations that start with eleven seconds left",

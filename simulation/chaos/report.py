@@ -8,16 +8,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Result:
-    """The counts of one run. They count distinct events or records where nothing else is said.
+    """The counts of one run. They count distinct events where nothing else is said.
 
-    ``accepted`` counts everything that was put into the stream, poison included. ``duplicates`` counts the
-    records that a producer's retry put once more. ``unexpected`` counts the events that arrived and are not
+    ``accepted`` counts everything that was put into the stream, poison included. A poison record with too
+    many events counts as one. ``duplicates`` counts the records that a producer's retry put once more,
+    ``aggregated`` the events in records of several. ``unexpected`` counts the events that arrived and are not
     valid. ``requests`` counts the PutEvents requests by their outcome, botocore's retries included.
     """
 
     label: str
     accepted: int
     duplicates: int
+    aggregated: int
     poison: int
     trained: int
     lost: int
@@ -95,11 +97,12 @@ def _cells(result: Result) -> dict[str, str]:
     counts = {
         "events accepted": result.accepted,
         "  put once more by a producer's retry": result.duplicates,
+        "  in records of several": result.aggregated,
         "  poison among them": result.poison,
         "events lost": result.lost,
         "distinct events trained on": result.trained,
         "order violations within a session": result.violations,
-        "records quarantined": result.quarantined,
+        "events quarantined": result.quarantined,
         "  messages in the queue, repeats included": result.messages,
         "invocations": result.invocations,
         "  killed": result.kills,

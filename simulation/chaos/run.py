@@ -166,7 +166,10 @@ def _compare(parts: _Parts, engine: EngineProcess, elapsed_seconds: float) -> Re
         trained.setdefault(session, []).append(event_id)
     arrived = {event_id for ids in trained.values() for event_id in ids}
     expected = {event_id for ids in expectation.sessions.values() for event_id in ids}
-    messages = [(message["shardId"], message["sequenceNumber"]) for message in parts.quarantine.messages()]
+    messages = [
+        (message["shardId"], message["sequenceNumber"], message.get("index"))
+        for message in parts.quarantine.messages()
+    ]
     quarantined = set(messages)
     stats = engine.control("GET", "/_engine/stats")
     refused = {name: stats["faults"].get(key, 0) for key, name in FAULT_NAMES.items()}
@@ -174,6 +177,7 @@ def _compare(parts: _Parts, engine: EngineProcess, elapsed_seconds: float) -> Re
         label=parts.scenario.label,
         accepted=expectation.accepted,
         duplicates=expectation.duplicates,
+        aggregated=expectation.aggregated,
         poison=len(expectation.poison),
         trained=len(arrived),
         lost=len(expected - arrived) + len(expectation.poison.keys() - quarantined),

@@ -21,9 +21,11 @@ class Scenario:
     lost_responses: float = 0.01
     # Share of the calls to the quarantine queue:
     queue_errors: float = 0.05
-    # Shares of the records:
+    # Shares of the events:
     poison: float = 0.01
     duplicates: float = 0.005
+    # Share of the events that a producer puts several of into one record:
+    aggregated: float = 0.1
     # Share of the sessions in which the user signs in midway:
     sign_ins: float = 0.1
     # Sessions that two people share: their users alternate, so that each event needs a call of its own.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import groupby
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
+
+from aws_kinesis_agg.aggregator import AggRecord
 
 from chalicelib.records import from_request
 from local.catalogue import FOLDER
@@ -28,33 +30,54 @@ SESSION_SHARE = 0.02
 """Duration of a session as a share of the whole traffic. Events of several sessions are mixed."""
 SHARED_SESSION_EVENTS = 400
 """Of a session that two people share: a chain of as many calls. At most a hundredth of all events."""
-OTHER_PRODUCER_SHARE = 0.02
-"""Share of the events that another producer puts, without EventId and ReceivedAt."""
+OTHER_PRODUCER_SHARE = 0.04
+"""Share of the events that come without EventId and ReceivedAt, as another producer writes them."""
 DUPLICATE_DISTANCE_RECORDS = 200
-"""A producer's retry comes at most this many records after the first attempt."""
+"""A producer's retry comes at most this many events after the first attempt."""
+EVENTS_PER_AGGREGATE = 8
+"""Of a record with several events, on average."""
+FULL_BYTES = 400_000
+"""A record with more of them takes no further event: the largest poison still fits into a megabyte."""
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An event before it is put: data, session, the id that it brings along, user, or the kind of poison."""
+
+    data: bytes
+    session: str
+    event_id: str | None = None
+    user_id: str | None = None
+    poison: str | None = None
+
+
+Place: TypeAlias = tuple[str, str, int | None]
+"""Shard, sequence number and, in a record with several events, the index."""
 
 
 @dataclass(frozen=True)
 class _ValidEvent:
-    """A valid event: its id and its user."""
+    """A valid event: its session, its id and its user."""
 
+    session: str
     event_id: str
     user_id: str | None
 
 
 @dataclass
 class Expectation:
-    """What a run has to do with the records of the stream.
+    """What a run has to do with the events of the stream.
 
     ``sessions`` has the ids of the events that Personalize has to be trained on, by session, in stream order.
-    ``poison`` has the records that have to be quarantined: shard and sequence number, and the kind.
-    ``duplicates`` counts the records that a producer's retry put once more.
+    ``poison`` has what has to be quarantined, by its place, and the kind. ``duplicates`` counts the records
+    that a producer's retry put once more, ``aggregated`` the events in records of several.
     """
 
     sessions: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    poison: dict[tuple[str, str], str] = field(default_factory=dict)
+    poison: dict[Place, str] = field(default_factory=dict)
     duplicates: int = 0
-    _valid_events: dict[tuple[str, str], _ValidEvent] = field(default_factory=dict)
+    aggregated: int = 0
+    _valid_events: dict[tuple[str, str], list[_ValidEvent]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def valid(self) -> int:
@@ -63,13 +86,20 @@ class Expectation:
 
     @property
     def accepted(self) -> int:
-        """The number of events and poison records that were put, each counted once."""
+        """The number of events that were put, poison included, each counted once."""
         return self.valid + len(self.poison)
 
-    def add(self, record: Record, event: _ValidEvent) -> None:
-        """Expect that Personalize is trained on the event of this record."""
-        self.sessions[record.partition_key].setdefault(event.event_id)
-        self._valid_events[record.place] = event
+    def add(self, record: Record, drafts: Sequence[_Draft]) -> None:
+        """Expect that Personalize is trained on the events of a record, or that they are quarantined."""
+        for position, draft in enumerate(drafts):
+            index = position if len(drafts) > 1 else None
+            if draft.poison:
+                self.poison[(*record.place, index)] = draft.poison
+                continue
+            derived_id = ":".join((*record.place, *([] if index is None else [str(index)])))
+            event = _ValidEvent(draft.session, draft.event_id or derived_id, draft.user_id)
+            self.sessions[event.session].setdefault(event.event_id)
+            self._valid_events[record.place].append(event)
 
     def fewest_calls(self, stream: Stream, batch_size: int) -> int:
         """Return how many PutEvents calls the valid events need when every batch is delivered once.
@@ -83,8 +113,8 @@ class Expectation:
                 position += len(batch)
                 sessions: dict[str, dict[_ValidEvent, None]] = defaultdict(dict)
                 for record in batch:
-                    if record.place in self._valid_events:
-                        sessions[record.partition_key].setdefault(self._valid_events[record.place])
+                    for event in self._valid_events.get(record.place, ()):
+                        sessions[event.session].setdefault(event)
                 for events_of_session in sessions.values():
                     for _, run in groupby(events_of_session, lambda event: event.user_id):
                         calls += -(-len(list(run)) // EVENTS_PER_CALL)
@@ -98,24 +128,72 @@ def fill(stream: Stream, scenario: Scenario, random: Random, started: float) -> 
     """
     expectation = Expectation()
     writer = _Writer(scenario, random, started)
-    duplicates: list[tuple[int, Record, _ValidEvent]] = []
+    producer = Aggregator(stream, expectation, random)
+    duplicates: list[tuple[int, Record, _Draft]] = []
     for number, session in enumerate(_schedule(scenario, random)):
-        if random.random() < scenario.poison:
-            kind, data = writer.poison(session)
-            expectation.poison[stream.put(data, _name(session)).place] = kind
-        else:
-            data, event_id, user_id = writer.event(session, number)
-            record = stream.put(data, _name(session))
-            event = _ValidEvent(event_id or ":".join(record.place), user_id)
-            expectation.add(record, event)
-            if event_id and random.random() < scenario.duplicates:
-                duplicates.append((number + random.randrange(DUPLICATE_DISTANCE_RECORDS), record, event))
+        is_poison = random.random() < scenario.poison
+        draft = writer.poison(session) if is_poison else writer.event(session, number)
+        if random.random() < scenario.aggregated and draft.poison not in WHOLE_RECORDS:
+            producer.add(draft)
+            continue
+        record = stream.put(draft.data, draft.session)
+        expectation.add(record, [draft])
+        if draft.event_id and random.random() < scenario.duplicates:
+            duplicates.append((number + random.randrange(DUPLICATE_DISTANCE_RECORDS), record, draft))
         for duplicate in [duplicate for duplicate in duplicates if duplicate[0] <= number]:
             duplicates.remove(duplicate)
-            _, first, event = duplicate
-            expectation.add(stream.put(first.data, first.partition_key), event)
+            _, first, again = duplicate
+            expectation.add(stream.put(first.data, first.partition_key), [again])
             expectation.duplicates += 1
+    producer.flush()
     return expectation
+
+
+class Aggregator:
+    """A producer that puts several events into one record: an aggregate of KPL, or lines of JSON.
+
+    Like KPL it keeps a record for each shard, so the events of a session stay in their shard.
+    """
+
+    def __init__(self, stream: Stream, expectation: Expectation, random: Random) -> None:
+        self._stream = stream
+        self._expectation = expectation
+        self._random = random
+        self._drafts: dict[int, list[_Draft]] = defaultdict(list)
+
+    def add(self, draft: _Draft) -> None:
+        """Keep an event, and put the record that it makes full."""
+        shard = self._stream.shard_of(draft.session)
+        drafts = self._drafts[shard]
+        drafts.append(draft)
+        if (
+            self._random.random() < 1 / EVENTS_PER_AGGREGATE
+            or sum(len(one.data) for one in drafts) > FULL_BYTES
+        ):
+            self._put(self._drafts.pop(shard))
+
+    def flush(self) -> None:
+        """Put what is not full yet."""
+        while self._drafts:
+            self._put(self._drafts.popitem()[1])
+
+    def _put(self, drafts: Sequence[_Draft]) -> None:
+        # A blank line is no event, and lines without any object are no lines of JSON.
+        are_lines = any(not draft.poison for draft in drafts) and all(draft.data.strip() for draft in drafts)
+        if are_lines and self._random.random() < 1 / 2:
+            data = b"".join(draft.data.removesuffix(b"\n") + b"\n" for draft in drafts)
+        else:
+            data = _aggregate(drafts)
+        self._expectation.add(self._stream.put(data, drafts[0].session), drafts)
+        self._expectation.aggregated += len(drafts) if len(drafts) > 1 else 0
+
+
+def _aggregate(drafts: Sequence[_Draft]) -> bytes:
+    record = AggRecord()
+    for draft in drafts:
+        record.add_user_record(draft.session, draft.data)
+    data: bytes = record.get_contents()[2]
+    return data
 
 
 def _schedule(scenario: Scenario, random: Random) -> list[int]:
@@ -150,27 +228,25 @@ class _Writer:
         with (FOLDER / "items.csv").open(newline="", encoding="utf-8") as items:
             self._items = [row["ITEM_ID"] for row in csv.DictReader(items)]
 
-    def event(self, session: int, number: int) -> tuple[bytes, str | None, str | None]:
-        """Return a valid record, its event id and its user.
-
-        Without an id, delivery derives it from shard and sequence number.
-        """
+    def event(self, session: int, number: int) -> _Draft:
+        """Return a valid event. Without an id, delivery derives it from its place."""
         request = self._request(session)
+        user_id = request.get("UserId")
         draw = self._random.random()
         if draw < OTHER_PRODUCER_SHARE:
-            return json.dumps(request).encode(), None, request.get("UserId")
+            return _Draft(json.dumps(request).encode(), _name(session), user_id=user_id)
         if draw < 1 / 3:
             request["EventId"] = f"client-{number}"
         elif draw < 2 / 3:
             request["SentAt"] = round(self._started + number / 1000, 3)
         record = from_request(request, received_at=self._received_at, new_id=self._new_id)
-        return record.data, record.event_id, request.get("UserId")
+        return _Draft(record.data, _name(session), record.event_id, user_id)
 
-    def poison(self, session: int) -> tuple[str, bytes]:
-        """Return the kind and the data of a record that can never be delivered."""
+    def poison(self, session: int) -> _Draft:
+        """Return an event, or what is none, that can never be delivered."""
         (kind,) = self._random.choices(list(_POISON), [weight for weight, _ in _POISON.values()])
         _, make = _POISON[kind]
-        return kind, make(self._request(session), self._accept)
+        return _Draft(make(self._request(session), self._accept), _name(session), poison=kind)
 
     def _request(self, session: int) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -219,5 +295,10 @@ _POISON: dict[str, tuple[int, Callable[[dict[str, Any], _Accept], bytes]]] = {
     "unknown fields": (6, lambda request, _: _with(request, ApiKey="x")),
     "too long properties": (6, lambda request, _: _with(request, Event={"note": "x" * 1100})),
     "too large for a message": (1, lambda request, _: _with(request, Event={"note": "x" * 300_000})),
+    "more than 1,000 events": (2, lambda request, _: (_with(request) + b"\n") * 1_001),
+    "a broken aggregate": (2, lambda request, accept: _aggregate([_Draft(accept(request), "s")] * 3)[:-1]),
 }
 """The kinds of poison: the weight of each, and the function that creates it."""
+
+WHOLE_RECORDS = ("more than 1,000 events", "a broken aggregate")
+"""The kinds that are a record by themselves and cannot be in one with others."""

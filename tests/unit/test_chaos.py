@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+from chalicelib.delivery.aggregation import MAGIC
+from chalicelib.delivery.kinesis import decode_records, events_of
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import from_record
 from simulation.chaos.report import Result, order_violations, table
@@ -20,6 +22,7 @@ COMPLETE = Result(
     label="complete",
     accepted=100,
     duplicates=1,
+    aggregated=40,
     poison=10,
     trained=90,
     lost=0,
@@ -50,13 +53,21 @@ def all_of(stream):
     return [record for shard in stream.shards for record in shard]
 
 
-def read(record):
-    """Return the event of a record that can be delivered, else None."""
+def events_in(stream):
+    """Return every event of the stream, in order."""
+    batch = {"Records": [record.as_event() for record in all_of(stream)]}
+    return [event for record in decode_records(batch) for event in events_of(record)]
+
+
+def read(event):
+    """Return an event that can be delivered as a record, else None."""
+    if event.has_too_many_events:
+        return None
     try:
-        event = from_record(record.data, fallback_id=":".join(record.place), arrived_at=NOW)
+        record = from_record(event.data, fallback_id=event.derived_id, arrived_at=NOW)
     except InvalidRequestError:
         return None
-    return None if event.entry.get("itemId") == FAILING_ITEM else event
+    return None if record.entry.get("itemId") == FAILING_ITEM else record
 
 
 # Traffic
@@ -65,28 +76,42 @@ def read(record):
 def test_as_many_events_are_put_as_asked_for_and_some_of_them_twice(filled):
     stream, expectation = filled
     assert expectation.accepted == SCENARIO.events
-    assert len(stream) == SCENARIO.events + expectation.duplicates
+    assert len(events_in(stream)) == SCENARIO.events + expectation.duplicates
     assert expectation.duplicates > 0
+
+
+def test_the_share_of_aggregated_events_is_that_of_the_scenario_and_both_forms_are_put(filled):
+    stream, expectation = filled
+    assert 0.07 < expectation.aggregated / SCENARIO.events < 0.13
+    assert sum(event.index is not None for event in events_in(stream)) == expectation.aggregated
+    several = [record.data for record in all_of(stream) if b"\n" in record.data[:-1]]
+    assert len([data for data in several if data.startswith(MAGIC)]) > 5
+    assert len([data for data in several if data.startswith(b"{")]) > 5
+    assert {place[2] is None for place in expectation.poison} == {True, False}
 
 
 def test_the_expectation_tells_poison_from_valid_events(filled):
     stream, expectation = filled
-    for record in all_of(stream):
-        assert (read(record) is None) == (record.place in expectation.poison)
+    for event in events_in(stream):
+        assert (read(event) is None) == ((*event.place, event.index) in expectation.poison)
 
 
 def test_every_kind_of_poison_is_put():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
     expectation = fill(stream, Scenario(events=500, sessions=5, poison=1.0), Random(1), NOW.timestamp())
-    assert {"refused by Personalize", "not UTF-8", "empty", "too large for a message"} < set(
-        expectation.poison.values()
-    )
+    assert {
+        "refused by Personalize",
+        "not UTF-8",
+        "empty",
+        "too large for a message",
+        "more than 1,000 events",
+    } < set(expectation.poison.values())
 
 
 def test_the_expectation_has_each_sessions_events_in_stream_order(filled):
     stream, expectation = filled
     sessions = {}
-    for event in filter(None, map(read, all_of(stream))):
+    for event in filter(None, map(read, events_in(stream))):
         sessions.setdefault(event.session_id, {}).setdefault(event.event_id)
     assert {name: list(ids) for name, ids in sessions.items()} == {
         name: list(ids) for name, ids in expectation.sessions.items()
@@ -95,15 +120,16 @@ def test_the_expectation_has_each_sessions_events_in_stream_order(filled):
 
 def test_a_session_stays_in_one_shard_and_has_several_events(filled):
     stream, expectation = filled
-    shards = {(record.partition_key, record.shard_id) for record in all_of(stream)}
-    assert len(shards) == len({partition_key for partition_key, _ in shards}) == SCENARIO.sessions
+    events = [(event.shard_id, read(event)) for event in events_in(stream)]
+    shards = {(record.session_id, shard_id) for shard_id, record in events if record is not None}
+    assert len(shards) == len({session for session, _ in shards}) == SCENARIO.sessions
     assert expectation.valid / len(expectation.sessions) > 10
 
 
 def test_some_users_sign_in_midway(filled):
     stream, _ = filled
     users = {}
-    for event in filter(None, map(read, all_of(stream))):
+    for event in filter(None, map(read, events_in(stream))):
         users.setdefault(event.session_id, []).append(event.body.get("UserId"))
     assert any(None in seen and set(seen) != {None} for seen in users.values())
 
@@ -117,7 +143,9 @@ def test_the_same_seed_draws_the_same_traffic(filled):
 
 def test_the_fewest_calls_are_ten_events_of_one_user_and_session_in_order():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
-    scenario = Scenario(events=95, sessions=1, poison=0, duplicates=0, sign_ins=0, shared_sessions=0)
+    scenario = Scenario(
+        events=95, sessions=1, poison=0, duplicates=0, sign_ins=0, shared_sessions=0, aggregated=0
+    )
     expectation = fill(stream, scenario, Random(1), NOW.timestamp())
     assert expectation.fewest_calls(stream, 1000) == 10
     assert expectation.fewest_calls(stream, 25) == 3 + 3 + 3 + 2
@@ -125,9 +153,9 @@ def test_the_fewest_calls_are_ten_events_of_one_user_and_session_in_order():
 
 def test_each_event_of_a_shared_session_is_a_call_of_its_own():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
-    scenario = Scenario(events=1_000, sessions=50, poison=0, duplicates=0, shared_sessions=1)
+    scenario = Scenario(events=1_000, sessions=50, poison=0, duplicates=0, shared_sessions=1, aggregated=0)
     fill(stream, scenario, Random(1), NOW.timestamp())
-    found = [read(record) for record in all_of(stream)]
+    found = [read(event) for event in events_in(stream)]
     users = [event.body["UserId"] for event in found if event.session_id == "session-000000"]
     assert len(users) >= 10
     assert users == [f"user-{number % 2}" for number in range(len(users))]
@@ -135,7 +163,9 @@ def test_each_event_of_a_shared_session_is_a_call_of_its_own():
 
 def test_a_sign_in_costs_a_call_of_its_own():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
-    scenario = Scenario(events=40, sessions=2, poison=0, duplicates=0, sign_ins=1, shared_sessions=0)
+    scenario = Scenario(
+        events=40, sessions=2, poison=0, duplicates=0, sign_ins=1, shared_sessions=0, aggregated=0
+    )
     expectation = fill(stream, scenario, Random(1), NOW.timestamp())
     events_of = {name: len(ids) for name, ids in expectation.sessions.items()}
     anonymous, signing_in = events_of["session-000000"], events_of["session-000001"]
