@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -77,6 +77,7 @@ def create_app(parts: Parts) -> Starlette:
         exception_handlers={
             ServiceError: _service_error,
             HTTPException: _http_error,
+            ClientDisconnect: _client_gone,
             Exception: _internal_error,
         },
     )
@@ -183,6 +184,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return JSONResponse({"message": "There is no such control endpoint"}, 404)
     unknown = UnknownOperationError("The local engine does not offer this operation")
     return _response(request, unknown.status, {"message": unknown.message}, unknown.code)
+
+
+async def _client_gone(request: Request, error: Exception) -> Response:
+    """Return a response that the server drops: the client left before the end of its request."""
+    return Response(status_code=400)
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
