@@ -33,6 +33,10 @@ _TAIL_LINES = 5
 _open = build_opener(ProxyHandler({})).open
 
 
+UNSAVED = "The state could not be saved: "
+"""How the emulator's program begins the line with the reason."""
+
+
 class EmulatorError(Exception):
     """MiniStack did not start. The message says why."""
 
@@ -45,6 +49,24 @@ class Emulator:
     port: int
     process: subprocess.Popen[bytes]
     output: Path
+    state: Path
+
+    def saved_at(self) -> float | None:
+        """Return when the state was last saved, in seconds since 1970; None for never."""
+        return max((file.stat().st_mtime for file in self.state.glob("*.json")), default=None)
+
+    def last_words(self) -> str:
+        """Return why the state was not saved, or else the last lines that MiniStack has printed."""
+        lines = self.output.read_text(errors="replace").splitlines()
+        reasons = [line.removeprefix(UNSAVED) for line in lines if line.startswith(UNSAVED)]
+        return reasons[-1] if reasons else _tail(self.output)
+
+    def deployed(self) -> None:
+        """Have the deployment saved from now on, when the emulator was started as not deployed."""
+        if self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.write(b"\n")
+                self.process.stdin.flush()
 
     def stop(self, timeout_seconds: float = 15) -> int:
         """Stop MiniStack, which saves its state, and return its exit status. After the time-out, kill it."""
@@ -85,16 +107,22 @@ def start_emulator(
     port: int = 0,
     environment: Mapping[str, str] | None = None,
     state_dir: Path,
+    is_deployed: bool = True,
     timeout_seconds: float = 60,
 ) -> Emulator:
-    """Start MiniStack and return when it is ready. Raises EmulatorError."""
+    """Start MiniStack and return when it is ready. Raises EmulatorError.
+
+    With ``is_deployed=False``, the deployment in it is saved after ``Emulator.deployed()`` only: one that is
+    interrupted leaves the saved one as it was.
+    """
     port = _free_port(port)
     shutil.rmtree(_scratch(state_dir), ignore_errors=True)
-    make_private(_scratch(state_dir))
+    for folder in (_scratch(state_dir), _state(state_dir), _objects(state_dir)):
+        make_private(folder)
     output = state_dir / "ministack.log"
     with open_private(output, "wb") as printed:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.guarded_emulator"],
+            [sys.executable, "-m", "local.guarded_emulator", *([] if is_deployed else ["--undeployed"])],
             cwd=_ROOT,
             env=_environment(port, state_dir, environment or {}),
             stdin=subprocess.PIPE,
@@ -103,13 +131,21 @@ def start_emulator(
             # Ctrl-C at the terminal must reach only the program that started the emulator and that stops it.
             start_new_session=True,
         )
-    emulator = Emulator(f"http://{HOST}:{port}", port, process, output)
+    emulator = Emulator(f"http://{HOST}:{port}", port, process, output, _state(state_dir))
     try:
         _wait_until_healthy(emulator, time.monotonic() + timeout_seconds)
     except BaseException:
         emulator.stop()
         raise
     return emulator
+
+
+def _state(state_dir: Path) -> Path:
+    return state_dir.absolute() / "state"
+
+
+def _objects(state_dir: Path) -> Path:
+    return state_dir.absolute() / "s3"
 
 
 def _scratch(state_dir: Path) -> Path:
@@ -124,9 +160,9 @@ def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[s
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "PERSIST_STATE": "1",
-        "STATE_DIR": str(state_dir.absolute() / "state"),
+        "STATE_DIR": str(_state(state_dir)),
         "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(state_dir.absolute() / "s3"),
+        "S3_DATA_DIR": str(_objects(state_dir)),
         # MiniStack unpacks every function into the temporary folder and does not remove it.
         "TMPDIR": str(_scratch(state_dir)),
         "AWS_CONFIG_FILE": os.devnull,

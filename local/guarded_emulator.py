@@ -1,7 +1,13 @@
 """The program of the emulator's process: MiniStack behind the guard. ``local.emulator`` starts it.
 
 MiniStack checks neither Host nor Origin, and runs any code that it receives. It starts a worker of 40 MB for
-every request that finds the others busy.
+every request that finds the others busy. It measures by the wall clock: after the clock was set back by two
+hours, its usage plans refuse every request, and its event sources and queues pause, for two hours.
+
+    python -m local.guarded_emulator [--undeployed]
+
+A line on standard input says that the deployment is complete, which ``--undeployed`` waits for
+(``StateSaver``). Exit status 3: the state could not be saved at the end; the last line printed says why.
 """
 
 from __future__ import annotations
@@ -10,14 +16,25 @@ import os
 import signal
 import sys
 import threading
+import time
+from pathlib import Path
 
 import ministack.app
+from ministack.core import persistence
+from ministack.services import firehose, kinesis, lambda_svc
 
-from local.origin_guard import API_PATH, OriginGuard
+from local.emulated_stream import EmulatedStream
+from local.origin_guard import API_PATH, AsgiApp, OriginGuard, Receive, Scope, Send
 from local.request_queue import RequestQueue
+from local.state_saver import StateSaver, encoder
+from local.steady_clock import SteadyClock
 
 MAX_API_REQUESTS = 8
 """API requests in the emulator at a time. The others wait. Its own limit would respond with 504."""
+UNDEPLOYED = "--undeployed"
+UNSAVED_STATUS = 3
+_READS = ("GET", "HEAD", "OPTIONS")
+_LOG_CALLS = b"Logs_"
 
 
 def main() -> None:
@@ -26,17 +43,54 @@ def main() -> None:
     os.umask(0o077)
     # Each worker of a function has its code in a new folder: its bytecode would never be read again.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    threading.Thread(target=_stop_with_starter, daemon=True).start()
-    emulator = ministack.app.app
+    folder = Path(os.environ["STATE_DIR"])
+    # The moments in the saved state must not be in the future either.
+    saved = [file.stat().st_mtime for file in folder.glob("*.json")]
+    time.time = SteadyClock(time.time, not_before=max(saved, default=0.0))
+    encode = encoder(persistence._state_format_version, persistence._json_default)
+    saver = StateSaver(folder, encode, is_deployed=UNDEPLOYED not in sys.argv)
+    del sys.argv[1:]  # MiniStack would read them
+    _patch(saver)
+    threading.Thread(target=_follow_starter, args=(saver,), daemon=True).start()
+    threading.Thread(
+        target=saver.keep_saving, args=(ministack.app._build_persistence_save_dict,), daemon=True
+    ).start()
+    ministack.app.main()
+    if saver.failure is not None:
+        sys.exit(UNSAVED_STATUS)
+
+
+def _patch(saver: StateSaver) -> None:
+    ministack.app.save_all = saver.save
+    EmulatedStream(kinesis, lambda_svc, firehose).install(delivered=saver.changed)
+    emulator = _noting_changes(ministack.app.app, saver)
     ministack.app.app = OriginGuard(
         emulator, public=API_PATH, public_app=RequestQueue(emulator, max_requests=MAX_API_REQUESTS)
     )
-    ministack.app.main()
 
 
-def _stop_with_starter() -> None:
+def _noting_changes(app: AsgiApp, saver: StateSaver) -> AsgiApp:
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            if scope["type"] == "http" and scope["method"] not in _READS and not _is_log_call(scope):
+                saver.changed()
+
+    return noted
+
+
+def _is_log_call(scope: Scope) -> bool:
+    """Return whether a request is of CloudWatch Logs: the log view makes them all the time."""
+    return any(
+        name.lower() == b"x-amz-target" and value.startswith(_LOG_CALLS) for name, value in scope["headers"]
+    )
+
+
+def _follow_starter(saver: StateSaver) -> None:
     """Stop as on SIGTERM, which saves the state, when the program that started this one ends."""
-    sys.stdin.buffer.read()
+    for _line in sys.stdin.buffer:
+        saver.deployed()
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -6,62 +6,10 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from tests.support.program import Program
-
-ROOT = Path(__file__).parents[2]
-
-
-class Terminal(Program):
-    """``python -m local`` with a home of its own."""
-
-    def __init__(self, home, *arguments):
-        super().__init__([sys.executable, "-m", "local", "--home", home, *arguments], ROOT)
-        self.home = home
-
-    @property
-    def stack(self):
-        return json.loads((self.home / "stack.json").read_text())
-
-
-@pytest.fixture
-def run(tmp_path):
-    """``run(*arguments)`` starts the program with a home of its own. The fixture stops what still runs."""
-    started = []
-
-    def start(*arguments, home=tmp_path / "home"):
-        started.append(Terminal(home, *arguments))
-        return started[-1]
-
-    yield start
-    for terminal in started:
-        if terminal.process.poll() is None:
-            terminal.interrupt()
-
-
-@pytest.fixture
-def ports():
-    with socket.socket() as one, socket.socket() as two:
-        for probe in (one, two):
-            probe.bind(("127.0.0.1", 0))
-        return [
-            "--port", str(one.getsockname()[1]), "--engine-port", str(two.getsockname()[1])
-        ]  # fmt: skip
-
-
-def ready(terminal):
-    assert terminal.process.poll() is None, terminal.text
-    return "as they happen" in terminal.text
-
-
-def listening(url):
-    with socket.socket() as probe:
-        host, port = re.fullmatch(r"http://([\d.]+):(\d+)", url).groups()
-        return probe.connect_ex((host, int(port))) == 0
+from tests.support.local_run import listening, ready
 
 
 def test_the_printed_lines_work_when_pasted_and_the_next_run_keeps_the_state(run, ports, eventually):

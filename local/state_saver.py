@@ -1,0 +1,127 @@
+"""Saves the emulator's state: from time to time, and at its end. It runs in the emulator's process.
+
+MiniStack 1.5.33 saves at its end only, so a kill loses everything since the start, and it only logs what it
+could not save. A save here goes to a temporary file that takes the place of the old one. What a save costs
+bounds how often it is made.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from local.emulator import UNSAVED
+
+SAVE_SECONDS = 2.0
+"""The shortest time between two saves."""
+MAX_SHARE = 0.05
+"""Of the time that may be spent on saving. A state that takes a second to save is saved every 20 seconds."""
+_ATTEMPTS = 5
+_STREAMS = "kinesis"
+_DEPLOYMENT = "cloudformation"
+_SKIPPED = "cloudwatch_logs"
+"""Not saved from time to time: it is long, and a log that ends early loses no event."""
+
+States = Mapping[str, Callable[[], Any]]
+"""The functions that return a copy of the state of each service; None: it has nothing to save."""
+
+
+class StateSaver:
+    """Saves states in ``folder`` as text made by ``encode(service, state)``.
+
+    Until ``deployed()`` the saved deployment stays that of the run before: a stack that is half made takes no
+    change. In the first run nothing is saved until then.
+    """
+
+    def __init__(self, folder: Path, encode: Callable[[str, Any], str], *, is_deployed: bool = True) -> None:
+        self._folder = folder
+        self._encode = encode
+        self._is_deployed = is_deployed
+        self._changed = False
+        self._saving = threading.Lock()
+        self._saved: dict[str, int] = {}
+        self.failure: Exception | None = None
+        """Why the last save failed; None when it succeeded."""
+
+    def deployed(self) -> None:
+        """Save the deployment from now on."""
+        self._is_deployed = self._changed = True
+
+    def changed(self) -> None:
+        """Have the next round save: a request or a delivery may have changed something."""
+        self._changed = True
+
+    def save(self, states: States) -> None:
+        """Save every service whose state differs from what was saved.
+
+        The streams are copied first and written last: what became of a record, such as a message in the
+        quarantine, is on disk before the place that is behind the record. So a failure ends the save.
+        """
+        with self._saving:
+            self._changed = False
+            self.failure = None
+            names = [name for name in states if self._is_deployed or name != _DEPLOYMENT]
+            if not self._is_deployed and not self._file(_DEPLOYMENT).exists():
+                return
+            try:
+                streams = _copied(states[_STREAMS]) if _STREAMS in names else None
+                for name in names:
+                    if name != _STREAMS:
+                        self._write(name, _copied(states[name]))
+                self._write(_STREAMS, streams)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the state is not saved
+                self.failure = error
+                print(f"{UNSAVED}{type(error).__name__}: {error}", flush=True)
+
+    def keep_saving(self, states: Callable[[], States]) -> None:
+        """Save from time to time, in the thread that calls this, for ever."""
+        pause_seconds = SAVE_SECONDS
+        while True:
+            time.sleep(pause_seconds)
+            if self._changed:
+                started = time.monotonic()
+                self.save({name: state for name, state in states().items() if name != _SKIPPED})
+                pause_seconds = max(SAVE_SECONDS, (time.monotonic() - started) / MAX_SHARE)
+
+    def _write(self, name: str, state: Any) -> None:
+        if state is None:
+            return
+        text = self._encode(name, state)
+        if self._saved.get(name) == hash(text):
+            return
+        file = self._file(name)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(file.name + ".tmp")
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(file)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        self._saved[name] = hash(text)
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+
+def encoder(version_of: Callable[[str], int], default: Callable[[Any], Any]) -> Callable[[str, Any], str]:
+    """Return a function that makes the text of a state file, in MiniStack's format."""
+
+    def encode(service: str, state: Any) -> str:
+        return json.dumps({"__ministack_format__": version_of(service), "payload": state}, default=default)
+
+    return encode
+
+
+def _copied(state: Callable[[], Any]) -> Any:
+    """Return a copy of a state. Requests go on meanwhile, and a dictionary that grows cannot be copied."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return state()
+        except RuntimeError:
+            continue
+    return state()

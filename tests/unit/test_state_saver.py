@@ -1,0 +1,112 @@
+import json
+
+import pytest
+
+from local.state_saver import StateSaver, encoder
+
+DEPLOYED = {"stacks": {"s": {}}}
+
+
+class Services:
+    """States by service, as the emulator hands them over. ``copied`` is the order in which it was asked."""
+
+    def __init__(self, **states):
+        self.states = states
+        self.copied = []
+
+    def __call__(self):
+        return {name: lambda name=name: self._copy(name) for name in self.states}
+
+    def _copy(self, name):
+        self.copied.append(name)
+        state = self.states[name]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "state"
+
+
+def saver(folder, **options):
+    return StateSaver(folder, encoder(lambda service: 3, str), **options)
+
+
+def saved(folder):
+    return {file.stem: json.loads(file.read_text())["payload"] for file in folder.glob("*.json")}
+
+
+def test_every_service_is_saved_in_the_emulators_format(folder):
+    saver(folder).save(Services(sqs={"queues": 1}, kinesis={"streams": 2})())
+    assert saved(folder) == {"sqs": {"queues": 1}, "kinesis": {"streams": 2}}
+    assert json.loads((folder / "sqs.json").read_text())["__ministack_format__"] == 3
+
+
+def test_a_service_with_nothing_to_save_keeps_its_file(folder):
+    first = saver(folder)
+    first.save(Services(sqs={"queues": 1})())
+    first.save(Services(sqs=None)())
+    assert saved(folder) == {"sqs": {"queues": 1}}
+
+
+def test_the_streams_are_copied_first_and_written_last(folder):
+    services = Services(sqs={"queues": 1}, kinesis={"streams": 2})
+    (folder / "sqs.json.tmp").mkdir(parents=True)
+    failing = saver(folder)
+    failing.save(services())
+    assert services.copied == ["kinesis", "sqs"]
+    assert isinstance(failing.failure, OSError)
+    assert saved(folder) == {}
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(folder):
+    first = saver(folder)
+    first.save(Services(kinesis={"streams": 1})())
+    (folder / "kinesis.json.tmp").mkdir()
+    first.save(Services(kinesis={"streams": 2})())
+    assert first.failure is not None
+    assert saved(folder) == {"kinesis": {"streams": 1}}
+    (folder / "kinesis.json.tmp").rmdir()
+    first.save(Services(kinesis={"streams": 2})())
+    assert first.failure is None
+    assert saved(folder) == {"kinesis": {"streams": 2}}
+
+
+def test_only_what_differs_is_written_again(folder):
+    first = saver(folder)
+    first.save(Services(sqs={"queues": 1}, kinesis={"streams": 2})())
+    (folder / "sqs.json").write_text("untouched")
+    first.save(Services(sqs={"queues": 1}, kinesis={"streams": 3})())
+    assert (folder / "sqs.json").read_text() == "untouched"
+    assert json.loads((folder / "kinesis.json").read_text())["payload"] == {"streams": 3}
+
+
+def test_a_state_that_changes_while_it_is_copied_is_copied_again(folder):
+    attempts = iter([RuntimeError("dictionary changed size during iteration"), {"queues": 1}])
+
+    def copy():
+        state = next(attempts)
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    saver(folder).save({"sqs": copy})
+    assert saved(folder) == {"sqs": {"queues": 1}}
+
+
+def test_nothing_is_saved_of_a_first_deployment_that_is_not_complete(folder):
+    first = saver(folder, is_deployed=False)
+    services = Services(cloudformation=DEPLOYED, kinesis={"streams": 1})
+    first.save(services())
+    assert not folder.exists()
+    first.deployed()
+    first.save(services())
+    assert set(saved(folder)) == {"cloudformation", "kinesis"}
+
+
+def test_a_later_deployment_that_is_not_complete_leaves_the_one_before(folder):
+    saver(folder).save(Services(cloudformation=DEPLOYED, kinesis={"streams": 1})())
+    saver(folder, is_deployed=False).save(Services(cloudformation={"half": 1}, kinesis={"streams": 2})())
+    assert saved(folder) == {"cloudformation": DEPLOYED, "kinesis": {"streams": 2}}
