@@ -67,10 +67,11 @@ def written(stack: Stack, file: Path) -> Iterator[None]:
         with state.open_private(file, "w") as opened:
             opened.write(json.dumps(asdict(stack), indent=2) + "\n")
     except OSError as error:
-        raise state.StateError(
-            f"{error.filename or file} cannot be written ({error.strerror}). Remove what is in its place."
-        ) from error
+        raise state.unusable(error, file) from error
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise state.unusable(error, file) from error

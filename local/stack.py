@@ -7,6 +7,7 @@ that deploys to AWS deploys it here too, from the same template.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ import boto3
 from chalicelib.errors import AwsError
 from local import catalogue, state
 from local.coordinates import FILE_NAME, Stack, to_stack, written
-from local.emulator import EmulatorError, running_emulator
+from local.damage import check_emulator_state, how_to_remove
+from local.emulator import Emulator, EmulatorError, start_emulator
 from local.gateway import patch_api
 from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
 from ops.cloudformation.stacks import deploy_stack
-from ops.errors import OpsError
+from ops.errors import AwsError as AwsCommandError
+from ops.errors import OpsError, StackError
 from ops.local_stage import STACK_NAME
 from ops.locate import log_group
 from ops.packaging.bundle import Package, package
@@ -39,11 +42,12 @@ START_ERRORS = (state.StateError, EngineProcessError, EmulatorError, OpsError, *
 
 @dataclass(frozen=True)
 class Running:
-    """A started stack: its coordinates, a session for its AWS services, and the engine's process."""
+    """A started stack: its coordinates, a session for its AWS services, and the processes behind it."""
 
     stack: Stack
     session: boto3.Session
     engine: EngineProcess
+    emulator: Emulator
 
     def client(self, service: str) -> Any:
         """Return a client of one of the stack's AWS services."""
@@ -73,36 +77,95 @@ def running_stack(
 
     ``home`` is the folder that keeps the state: the next run finds the same API key, archive and events.
     ``coordinates`` is the file that scripts read while the stack is ready, by default ``home/stack.json``.
-    Port 0 takes a free port. ``report`` receives one line for each step. Raises one of ``START_ERRORS``.
+    Port 0 takes a free port. ``report`` receives one line for each step. Raises one of ``START_ERRORS``, also
+    at the end, when the state could not be saved.
     """
     state.open_home(home)
     coordinates = coordinates or home / FILE_NAME
-    with ExitStack() as started:
-        in_use = (
-            f"The local stack is already running. Use it ({coordinates} has its addresses), or stop it first "
-            "with Ctrl-C in its terminal."
-        )
-        started.enter_context(state.locked(home, in_use))
-        packaged = package(STAGE, report=report)
-        report(f"Starting the Personalize engine with {data}")
-        engine = started.enter_context(
-            running_engine(
-                data=data, database=_database(home, data), port=engine_port, output=home / "engine.log"
+    in_use = (
+        f"The local stack is already running. Use it ({coordinates} has its addresses), or stop it first "
+        "with Ctrl-C in its terminal."
+    )
+    with state.locked(home, in_use), ExitStack() as started:
+        try:
+            running = _start(
+                started,
+                home,
+                data=data,
+                emulator_port=emulator_port,
+                engine_port=engine_port,
+                report=report,
             )
+        except OSError as error:
+            raise state.unusable(error, home) from error
+        started.enter_context(written(running.stack, coordinates))
+        yield running
+
+
+def _start(
+    started: ExitStack,
+    home: Path,
+    *,
+    data: Path,
+    emulator_port: int,
+    engine_port: int,
+    report: Callable[[str], None],
+) -> Running:
+    """Start and deploy. ``started`` stops what was started."""
+    check_emulator_state(home)
+    packaged = package(STAGE, report=report)
+    report(f"Starting the Personalize engine with {data}")
+    engine = started.enter_context(
+        running_engine(
+            data=data, database=_database(home, data), port=engine_port, output=home / "engine.log"
         )
-        report("Starting MiniStack")
-        emulator = started.enter_context(
-            running_emulator(
-                port=emulator_port,
-                environment=_function_environment(engine.url),
-                state_dir=home / "emulator",
-            )
-        )
-        report("Deploying the packaged template")
-        session = boto3.Session("test", "test", region_name=REGION)
+    )
+    report("Starting MiniStack")
+    emulator = start_emulator(
+        port=emulator_port,
+        environment=_function_environment(engine.url),
+        state_dir=home / "emulator",
+        is_deployed=False,
+    )
+    started.callback(_stop_saving, emulator)
+    report("Deploying the packaged template")
+    session = boto3.Session("test", "test", region_name=REGION)
+    try:
         stack = _deploy(packaged, session, aws_url=emulator.url, engine_url=engine.url)
-        started.enter_context(written(stack, coordinates))
-        yield Running(stack, session, engine)
+    except (OpsError, *AwsError) as error:
+        raise _not_deployed(home, emulator, error) from error
+    emulator.deployed()
+    return Running(stack, session, engine, emulator)
+
+
+def _stop_saving(emulator: Emulator) -> None:
+    """Stop the emulator. Raises StateError when it ran to the end and could not save its state."""
+    has_ended = emulator.process.poll() is not None
+    status = emulator.stop()
+    if status and not has_ended:
+        saved = emulator.saved_at()
+        at = time.strftime("%H:%M:%S", time.localtime(saved)) if saved else None
+        raise state.StateError(
+            f"Stopped, but the state of the emulator could not be saved ({emulator.last_words()}). "
+            + (f"The next run goes on from what was saved at {at}: events" if at else "Events")
+            + " that were accepted later and not delivered are lost. The engine keeps those that were "
+            f"delivered. Free some space, or make {emulator.state} a folder that you may write."
+        )
+
+
+def _not_deployed(home: Path, emulator: Emulator, error: Exception) -> Exception:
+    """Return the error that says what to do here. What helps on AWS would be done to the user's account."""
+    if emulator.process.poll() is not None:
+        return EmulatorError(f"MiniStack ended while the template was deployed: {emulator.last_words()}")
+    if isinstance(error, StackError):
+        reason = error.reason
+    elif isinstance(error, AwsCommandError):
+        reason = f"MiniStack does not take a call of the deployment: {error.__cause__}"
+    else:
+        return error
+    return state.StateError(
+        f"{reason}\nIf the template is right, the saved state is not. {how_to_remove(home)}"
+    )
 
 
 def _deploy(packaged: Package, session: boto3.Session, *, aws_url: str, engine_url: str) -> Stack:

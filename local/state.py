@@ -12,9 +12,11 @@ The Makefile runs both, the second with the Python of .venv. The module needs th
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -27,6 +29,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 PTH_NAME = "personalize_api_bytecode.pth"
 _LOCK = "personalize-api.lock"
 """Its name says that the folder is ours."""
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WRONG_KIND = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
 class StateError(Exception):
@@ -60,10 +64,25 @@ def open_home(folder: Path) -> None:
             )
         folder.chmod(0o700)
     except OSError as error:
-        raise StateError(
-            f"{error.filename or folder} cannot be used to keep the state ({error.strerror}). Make it a "
-            "folder that you may write, or name another one with --home."
-        ) from error
+        raise unusable(error, folder) from error
+
+
+def unusable(error: OSError, path: Path) -> StateError:
+    """Return the error about the file that the system refused, which is ``path`` when it names none."""
+    name = str(error.filename or path)
+    if error.errno in _NO_SPACE:
+        return StateError(
+            f"{name} cannot be written ({error.strerror}). Free some space, then run this again."
+        )
+    if error.errno in _WRONG_KIND:
+        return StateError(
+            f"{name} cannot be used to keep the state ({error.strerror}): something else is in its place. "
+            f"Move it away, then run this again: {shlex.join(['mv', name, name + '.away'])}"
+        )
+    return StateError(
+        f"{name} cannot be used to keep the state ({error.strerror}). Make it writable for you, or name "
+        "another folder with --home or XDG_STATE_HOME."
+    )
 
 
 def make_private(folder: Path) -> None:
@@ -87,7 +106,11 @@ def lock_file(folder: Path) -> Path:
 @contextmanager
 def locked(folder: Path, in_use: str) -> Iterator[None]:
     """Hold the folder's lock. The system releases it when the process ends. StateError says ``in_use``."""
-    with open_private(lock_file(folder), "a+") as lock:
+    try:
+        lock = open_private(lock_file(folder), "a+")
+    except OSError as error:
+        raise unusable(error, lock_file(folder)) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

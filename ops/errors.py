@@ -67,7 +67,14 @@ class DeployedOtherwiseError(OpsError):
 
 
 class StackError(OpsError):
-    """CloudFormation refused the change or rolled it back, or Chalice failed."""
+    """CloudFormation refused the change or rolled it back, or Chalice failed.
+
+    ``remedy`` is what to do on AWS. For another stack than one on AWS, it would be done to the wrong one.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason} {remedy}" if remedy else reason)
+        self.reason = reason
 
 
 class AwsError(OpsError):

@@ -15,6 +15,7 @@ from typing import Any
 
 from local.personalize.errors import StartError
 from local.personalize.requests import Event, PutEventsRequest, Record
+from ops.command_lines import shell_line
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -148,16 +149,25 @@ class Store:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    if path.exists() and not path.stat().st_size:
+        raise sqlite3.DatabaseError("it is empty")
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         # Exclusive: a second engine on the same file would not know the events of the first one.
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
+        _check_pages(connection)
         _prepare_schema(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_pages(connection: sqlite3.Connection) -> None:
+    (problem,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if problem != "ok":
+        raise sqlite3.DatabaseError(problem)
 
 
 def _prepare_schema(connection: sqlite3.Connection) -> None:
@@ -171,8 +181,12 @@ def _prepare_schema(connection: sqlite3.Connection) -> None:
 def _open_problem(path: Path, error: Exception) -> str:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return f"{path} is in use by another program; stop it, or name another file with --database."
+    if isinstance(error, OSError):
+        return f"{path} cannot be used as the database ({error.strerror}); make it a file that you may write."
     return (
-        f"{path} cannot be used as the database ({error}); remove it, or name another file with --database."
+        f"{path} cannot be used as the engine's database ({error}). "
+        f"Remove it, then run this again: {shell_line('rm', str(path))}\n"
+        "The engine forgets the events that it was sent then. Nothing else is lost."
     )
 
 

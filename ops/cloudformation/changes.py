@@ -50,8 +50,8 @@ def operation_for(name: str, status: str | None) -> ChangeSetType:
     if state.operation:
         return state.operation
     raise StackError(
-        f"The stack {name} is in the state {status} and cannot be changed: it {state.meaning}. "
-        f"{remedy_for(status or '', name)}, then run this again."
+        f"The stack {name} is in the state {status} and cannot be changed: it {state.meaning}.",
+        f"{remedy_for(status or '', name)}, then run this again.",
     )
 
 
@@ -182,13 +182,11 @@ def check_deployed(name: str, status: str, events: Sequence[Mapping[str, Any]]) 
     if state.is_deployed:
         return
     reason = first_failure(events, name) or "CloudFormation gave no reason"
-    left = f"The stack {state.meaning}."
+    left, remedy = f"The stack {state.meaning}.", ""
     if not state.operation:
-        left = (
-            f"The stack is left in the state {status}: it {state.meaning}. {remedy_for(status, name)}, then "
-            "run this again."
-        )
-    raise StackError(f"The stack {name} could not be deployed. {reason}\n{left}")
+        left = f"The stack is left in the state {status}: it {state.meaning}."
+        remedy = f"{remedy_for(status, name)}, then run this again."
+    raise StackError(f"The stack {name} could not be deployed. {reason}\n{left}", remedy)
 
 
 def check_deletable(name: str, status: str) -> None:

@@ -1,0 +1,158 @@
+"""The saved state is examined before anything starts. Each damage is one sentence and one line to paste."""
+
+import hashlib
+import json
+import shlex
+
+import pytest
+
+from local.damage import NEEDED, check_emulator_state
+from local.state import StateError
+from ops.cloudformation.states import STATES
+from ops.local_stage import STACK_NAME
+
+CODE = b"the zip of the functions"
+BLOB = hashlib.sha256(CODE).hexdigest()
+RESOURCES = {
+    "AWS::ApiGateway::ApiKey": ("apigateway_v1", "key1"),
+    "AWS::ApiGateway::RestApi": ("apigateway_v1", "api1"),
+    "AWS::ApiGateway::UsagePlan": ("apigateway_v1", "plan1"),
+    "AWS::Kinesis::Stream": ("kinesis", "the-stream"),
+    "AWS::KinesisFirehose::DeliveryStream": ("firehose", "the-archive"),
+    "AWS::Lambda::EventSourceMapping": ("lambda", "0000-1111"),
+    "AWS::Lambda::Function": ("lambda", "the-function"),
+    "AWS::S3::Bucket": ("s3", "the-bucket"),
+    "AWS::SQS::Queue": ("sqs", "http://localhost:1/000000000000/the-queue"),
+}
+
+
+def scoped(**values):
+    return {"__account_region_scoped__": True, "data": {f"0\0us-east-1\0{k!r}": v for k, v in values.items()}}
+
+
+def write(home, payloads):
+    folder = home / "emulator" / "state"
+    (folder / "lambda-blobs").mkdir(parents=True, exist_ok=True)
+    (folder / "lambda-blobs" / f"{BLOB}.zip").write_bytes(CODE)
+    for name, payload in payloads.items():
+        (folder / f"{name}.json").write_text(json.dumps({"__ministack_format__": 3, "payload": payload}))
+    return folder
+
+
+def whole_state(status="UPDATE_COMPLETE"):
+    payloads = {name: {"things": scoped()} for name in (*NEEDED, "elasticache")}
+    for service, name in RESOURCES.values():
+        payloads[service][f"of {name}"] = scoped(**{name: {"code_zip": {"code_blob_ref": BLOB}}})
+    payloads["lambda"]["functions"] = payloads["lambda"].pop("of the-function")
+    resources = {
+        kind: {"ResourceType": kind, "PhysicalResourceId": name} for kind, (_, name) in RESOURCES.items()
+    }
+    stack = {"StackName": STACK_NAME, "StackStatus": status, "_resources": resources}
+    payloads["cloudformation"] = {"stacks": scoped(**{STACK_NAME: stack})}
+    return payloads
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "a home's folder"
+
+
+def refusal(home):
+    with pytest.raises(StateError) as raised:
+        check_emulator_state(home)
+    text = str(raised.value)
+    assert not any(word == "aws" for word in text.split())
+    return text
+
+
+def assert_removes_the_state(text, home):
+    (line,) = [line for line in text.splitlines() if "rm -r" in line]
+    assert shlex.split(line.partition(": ")[2]) == ["rm", "-r", str(home / "emulator" / "state")]
+    assert "lost" in text
+    assert "keeps" in text
+
+
+def test_a_new_home_and_a_whole_state_are_fine(home):
+    check_emulator_state(home)
+    write(home, whole_state())
+    check_emulator_state(home)
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\0" * 40,
+        b"\xff\xfe\x80",
+        b'{"__ministack_format__": 3, "payl',
+        b"[]",
+        b"null",
+        b'"text"',
+        b"{}",
+        b'{"__ministack_format__": 3}',
+        b'{"__ministack_format__": 3, "payload": []}',
+        b'{"__ministack_format__": 3, "payload": {}}',
+        b"[" * 100_000,
+        None,
+    ],
+    ids=repr,
+)
+def test_a_file_that_the_stack_needs_is_named(home, name, damage):
+    file = write(home, whole_state()) / f"{name}.json"
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage)
+    text = refusal(home)
+    assert str(file) in text
+    assert_removes_the_state(text, home)
+
+
+def test_a_file_that_the_stack_does_not_need_is_removed_alone(home):
+    file = write(home, whole_state()) / "elasticache.json"
+    file.write_text("{")
+    text = refusal(home)
+    assert shlex.split(text.rpartition(": ")[2]) == ["rm", str(file)]
+
+
+@pytest.mark.parametrize("kind", RESOURCES)
+def test_a_resource_that_is_gone_is_named(home, kind):
+    service, name = RESOURCES[kind]
+    payloads = whole_state()
+    for store in payloads[service].values():
+        store["data"] = {key: value for key, value in store["data"].items() if not key.endswith(f"'{name}'")}
+    write(home, payloads)
+    text = refusal(home)
+    assert name in text
+    assert_removes_the_state(text, home)
+
+
+@pytest.mark.parametrize("status", [*STATES, "A_STATE_OF_TOMORROW"])
+def test_a_stack_that_takes_no_change_is_refused_without_advice_for_aws(home, status):
+    write(home, whole_state(status))
+    if status in STATES and STATES[status].operation == "UPDATE":
+        check_emulator_state(home)
+        return
+    text = refusal(home)
+    assert status in text
+    assert_removes_the_state(text, home)
+
+
+def test_a_state_without_the_stack_is_refused(home):
+    payloads = whole_state()
+    payloads["cloudformation"]["stacks"] = scoped(other={})
+    write(home, payloads)
+    assert STACK_NAME in refusal(home)
+
+
+@pytest.mark.parametrize("damage", [None, b"", CODE[:-1]])
+def test_code_that_is_not_whole_is_named(home, damage):
+    file = write(home, whole_state()) / "lambda-blobs" / f"{BLOB}.zip"
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage)
+    text = refusal(home)
+    assert str(file) in text
+    assert_removes_the_state(text, home)
