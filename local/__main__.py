@@ -2,7 +2,8 @@
 
     python -m local [--data FOLDER] [--home FOLDER] [--port N] [--engine-port N]
 
-Exit status 0: stopped by Ctrl-C or SIGTERM; 1: the stack could not start, and standard error says why.
+Exit status 0: stopped by Ctrl-C or SIGTERM; 1: the stack could not start, go on or save its state, and
+standard error says why.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from local.coordinates import PROJECT_FILE
 from local.environment import remove_developer_settings
 from local.log_view import show_log_lines
 from local.stack import START_ERRORS, running_stack
+from local.supervision import ProgramEndedError, supervised
 from local.welcome import sample_items, welcome
 
 EMULATOR_PORT = 4566
@@ -35,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     remove_developer_settings()
     stop = _stop_on_signals()
     home = options.home
+    is_ready = False
     try:
         home = home or state.home()
         with running_stack(
@@ -46,10 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
             report=_print_line,
         ) as running:
             _print_line(welcome(running.stack, sample_items(options.data)))
-            show_log_lines(running.client("logs"), running.log_groups(), _print_line, stop)
+            is_ready = True
+            with supervised(running.engine, running.emulator, _print_line, stop):
+                show_log_lines(running.client("logs"), running.log_groups(), _print_line, stop)
     except KeyboardInterrupt:
-        print(f"\nStopped. Events, archive and API key are kept in {home} for the next run.")
-    except START_ERRORS as error:
+        kept = f" Events, archive and API key are kept in {home} for the next run." if is_ready else ""
+        print(f"\nStopped.{kept}")
+    except (ProgramEndedError, *START_ERRORS) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -35,13 +35,27 @@ class EngineProcessError(Exception):
     """The engine did not start or refused a control request. The message is what the engine said."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class EngineProcess:
     """A running engine. ``output`` is the file with what it has printed, errors included."""
 
     url: str
     process: subprocess.Popen[bytes]
     output: Path
+    data: Path
+    database: Path
+
+    def start_again(self) -> None:
+        """Start an engine that has ended: same port, data and database. Raises EngineProcessError.
+
+        What the ended one has printed is kept in a file beside ``output``, until the next time.
+        """
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.output.replace(previous_output(self.output))
+        port = int(self.url.rsplit(":", 1)[1])
+        started = start_engine(data=self.data, database=self.database, port=port, output=self.output)
+        self.process = started.process
 
     def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Call a control endpoint, such as ``("GET", "/_engine/stats")``, and return its JSON.
@@ -88,13 +102,17 @@ def start_engine(
     """
     with open_private(output, "wb") as printed:
         process = _spawn(data, database, port, printed)
-    engine = None
     try:
-        engine = _wait_until_ready(process, output, time.monotonic() + timeout_seconds)
-    finally:
-        if engine is None:
-            process.kill()
-            process.communicate()
+        url = _wait_until_ready(process, output, time.monotonic() + timeout_seconds)
+        engine = EngineProcess(url, process, output, data, database)
+        # The engine prints the line a moment before it serves. This request waits in the socket's queue.
+        engine.control("GET", "/_engine/health")
+    except BaseException as error:
+        process.kill()
+        process.communicate()
+        if isinstance(error, OSError):  # the request: its connection was refused or reset
+            raise EngineProcessError(f"The engine ended while starting: {error}") from error
+        raise
     return engine
 
 
@@ -124,16 +142,19 @@ def _spawn(data: Path, database: Path, port: int, printed: IO[bytes]) -> subproc
     )
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], output: Path, deadline: float) -> EngineProcess:
+def previous_output(output: Path) -> Path:
+    """Return the file with what the engine had printed before it was started again."""
+    return output.with_name(f"{output.stem}.previous{output.suffix}")
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], output: Path, deadline: float) -> str:
+    """Return the engine's address."""
     while time.monotonic() < deadline:
         ended = process.poll() is not None
         text = output.read_text(errors="replace")
         ready = _READY.search(text)
         if ready is not None:
-            engine = EngineProcess(ready.group(1), process, output)
-            # The engine prints the line a moment before it serves. This request waits in the socket's queue.
-            engine.control("GET", "/_engine/health")
-            return engine
+            return ready.group(1)
         if ended:
             raise EngineProcessError(text.strip() or f"The engine ended with status {process.returncode}")
         time.sleep(_POLL_SECONDS)
