@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,12 +108,13 @@ def start_emulator(
     environment: Mapping[str, str] | None = None,
     state_dir: Path,
     is_deployed: bool = True,
+    inherited: Sequence[int] = (),
     timeout_seconds: float = 60,
 ) -> Emulator:
     """Start MiniStack and return when it is ready. Raises EmulatorError.
 
     With ``is_deployed=False``, the deployment in it is saved after ``Emulator.deployed()`` only: one that is
-    interrupted leaves the saved one as it was.
+    interrupted leaves the saved one as it was. MiniStack inherits the file descriptors ``inherited``.
     """
     port = _free_port(port)
     shutil.rmtree(_scratch(state_dir), ignore_errors=True)
@@ -126,6 +127,7 @@ def start_emulator(
             cwd=_ROOT,
             env=_environment(port, state_dir, environment or {}),
             stdin=subprocess.PIPE,
+            pass_fds=inherited,
             stdout=printed,
             stderr=subprocess.STDOUT,
             # Ctrl-C at the terminal must reach only the program that started the emulator and that stops it.

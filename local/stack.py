@@ -86,7 +86,7 @@ def running_stack(
         f"The local stack is already running. Use it ({coordinates} has its addresses), or stop it first "
         "with Ctrl-C in its terminal."
     )
-    with state.locked(home, in_use), ExitStack() as started:
+    with state.locked(state.lock_file(home), in_use), ExitStack() as started:
         try:
             running = _start(
                 started,
@@ -112,6 +112,7 @@ def _start(
     report: Callable[[str], None],
 ) -> Running:
     """Start and deploy. ``started`` stops what was started."""
+    lock = started.enter_context(state.emulator_locked(home))
     check_emulator_state(home)
     packaged = package(STAGE, report=report)
     report(f"Starting the Personalize engine with {data}")
@@ -126,6 +127,7 @@ def _start(
         environment=_function_environment(engine.url),
         state_dir=home / "emulator",
         is_deployed=False,
+        inherited=[lock],
     )
     started.callback(_stop_saving, emulator)
     report("Deploying the packaged template")

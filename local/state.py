@@ -20,8 +20,9 @@ import shlex
 import shutil
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +30,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 PTH_NAME = "personalize_api_bytecode.pth"
 _LOCK = "personalize-api.lock"
 """Its name says that the folder is ours."""
+_EMULATOR_LOCK = "emulator.lock"
+_ENDING_SECONDS = 20.0
+_POLL_SECONDS = 0.1
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WRONG_KIND = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
@@ -104,18 +108,41 @@ def lock_file(folder: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path, in_use: str) -> Iterator[None]:
-    """Hold the folder's lock. The system releases it when the process ends. StateError says ``in_use``."""
-    try:
-        lock = open_private(lock_file(folder), "a+")
-    except OSError as error:
-        raise unusable(error, lock_file(folder)) from error
-    with lock:
+def locked(file: Path, in_use: str, *, wait_seconds: float = 0.0) -> Iterator[int]:
+    """Hold the lock of a file and return its descriptor. StateError says ``in_use`` after ``wait_seconds``.
+
+    The system releases the lock when this process has ended, and the programs that inherited the descriptor.
+    """
+    deadline = time.monotonic() + wait_seconds
+    with ExitStack() as opened:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = opened.enter_context(open_private(file, "a+"))
         except OSError as error:
-            raise StateError(in_use) from error
-        yield
+            raise unusable(error, file) from error
+        while not _try_lock(lock):
+            if time.monotonic() >= deadline:
+                raise StateError(in_use)
+            time.sleep(_POLL_SECONDS)
+        yield lock.fileno()
+
+
+def _try_lock(lock: IO[Any]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def emulator_locked(folder: Path) -> Iterator[int]:
+    """Hold the lock that the emulator inherits, and return its descriptor.
+
+    When the program that started an emulator is killed, the emulator still saves its state: wait for it.
+    """
+    ending = f"The emulator of the last run still uses {folder}. Run this again when it has ended."
+    with locked(folder / _EMULATOR_LOCK, ending, wait_seconds=_ENDING_SECONDS) as lock:
+        yield lock
 
 
 def bytecode_folder(folder: Path) -> Path:
@@ -143,7 +170,8 @@ def divert_bytecode(site_packages: Path, bytecode: Path) -> None:
 def clean(folder: Path) -> None:
     """Remove the state and the bytecode. Raises StateError while a stack uses the folder."""
     if lock_file(folder).exists():
-        with locked(folder, "The local stack is running. Stop it first with Ctrl-C in its terminal."):
+        in_use = "The local stack is running. Stop it first with Ctrl-C in its terminal."
+        with locked(lock_file(folder), in_use), emulator_locked(folder):
             shutil.rmtree(folder)
     shutil.rmtree(bytecode_folder(folder), ignore_errors=True)
 

@@ -88,7 +88,15 @@ def test_programs_that_are_killed_cost_nothing_that_was_saved(run, ports, eventu
     eventually(lambda: ready(second), 120)
     assert second.stack["apiKey"] == stack["apiKey"]
     eventually(lambda: engine_events(second) == [*known, "saved"], 60)
-    assert second.interrupt() == 0
+
+    set_faults(second, errorRate=1, operations=["PutEvents"])
+    send(second, "just-accepted")
+    kill([second.process.pid])
+    third = run(*ports)  # at once: the programs of the second one are still ending
+    eventually(lambda: ready(third), 120)
+    eventually(lambda: engine_events(third) == [*known, "saved", "just-accepted"], 60)
+    assert third.interrupt() == 0
+    assert second.end() == -signal.SIGKILL
 
 
 def test_an_engine_that_ends_after_each_start_ends_the_run_with_a_sentence(run, ports, eventually):

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_what_a_running_stack_uses_is_not_cleaned(tmp_path):
     home = tmp_path / "home"
     state.open_home(home)
     state.bytecode_folder(home).mkdir()
-    with state.locked(home, "in use"):
+    with state.locked(state.lock_file(home), "in use"):
         with pytest.raises(state.StateError, match="is running"):
             state.clean(home)
         assert state.lock_file(home).exists()
@@ -142,3 +143,17 @@ def test_a_folder_for_bytecode_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(state.StateError, match="cannot be written"):
         state.divert_bytecode(tmp_path, tmp_path / "file" / "bytecode")
+
+
+def test_a_lock_is_held_until_the_programs_that_inherited_it_have_ended(tmp_path):
+    file = tmp_path / "lock"
+    with state.locked(file, "in use") as lock:
+        program = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+        heir = subprocess.Popen(program, stdin=subprocess.PIPE, pass_fds=[lock])
+    with pytest.raises(state.StateError, match="in use"), state.locked(file, "in use"):
+        pass
+    with heir:
+        assert heir.stdin is not None
+        threading.Timer(0.2, heir.stdin.close).start()
+        with state.locked(file, "in use", wait_seconds=60):
+            pass
