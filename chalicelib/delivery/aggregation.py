@@ -35,9 +35,9 @@ def inner_records(data: bytes) -> Iterator[bytes]:
 
     The time is linear in what is read.
     """
-    message, digest = data[len(MAGIC) : -DIGEST_BYTES], data[-DIGEST_BYTES:]
     if not (data.startswith(MAGIC) and len(data) > len(MAGIC) + DIGEST_BYTES):
         raise NotAggregatedError("too short, or without the magic")
+    message, digest = data[len(MAGIC) : -DIGEST_BYTES], data[-DIGEST_BYTES:]
     if hashlib.md5(message, usedforsecurity=False).digest() != digest:
         raise NotAggregatedError("the MD5 is that of another message")
     for field, content in _fields(message):
