@@ -252,7 +252,7 @@ changed = st.dictionaries(
     st.sampled_from(
         [
             *("reason", "error", "record", "encoding", "recordLocation"),
-            *("shardId", "sequenceNumber", "quarantinedAt", "index"),
+            *("shardId", "sequenceNumber", "quarantinedAt", "arrivedAt", "index"),
         ]
     ),
     values | st.just(...),
