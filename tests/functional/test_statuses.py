@@ -135,8 +135,8 @@ def test_three_megabytes_fit_whatever_they_are():
 
 def test_the_documented_formula_is_no_less_than_the_size_of_the_invocation():
     assert "headers and the rest)  ≤  6,291,456" in API
-    for body in ('"' * 1_000, "\\" * 1_000, "\n" * 1_000, "a" * 1_000, "\u00e9" * 1_000):
-        doubled = sum(map(body.count, '"\\\n'))
+    for body in ('"' * 1_000, "\\" * 1_000, "\n" * 1_000, "\t" * 1_000, "a" * 1_000, "\u00e9" * 1_000):
+        doubled = sum(map(body.count, '"\\\n\r\t'))
         assert invocation_bytes(body) <= len(body.encode()) + doubled + 50_000
 
 

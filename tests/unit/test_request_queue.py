@@ -1,10 +1,13 @@
 """A few requests at a time reach the application, and no client keeps the others out."""
 
 import asyncio
+import json
 
-from local.request_queue import MAX_BODY_BYTES, RequestQueue
+import pytest
 
-REQUEST = {"type": "http"}
+from local.request_queue import MAX_BODY_BYTES, MAX_INVOCATION_BYTES, RequestQueue
+
+REQUEST = {"type": "http", "headers": []}
 BODY = {"type": "http.request", "body": b"{}"}
 GONE = {"type": "http.disconnect"}
 
@@ -140,15 +143,54 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_served():
     assert run(scenario) == (0, [])
 
 
-def test_a_body_that_the_gateway_would_not_take_is_refused_and_not_kept():
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"x" * (MAX_BODY_BYTES // 4)] * 5,
+        [b'"' * (MAX_INVOCATION_BYTES // 2)],
+        [b"x" * MAX_INVOCATION_BYTES],
+    ],
+    ids=["for the gateway", "for Lambda with its quotes escaped", "for Lambda with the headers"],
+)
+def test_a_body_that_is_too_large_is_refused_as_the_api_refuses_and_not_kept(parts):
     async def scenario():
         application = Application()
-        part = {"type": "http.request", "body": b"x" * (MAX_BODY_BYTES // 4), "more_body": True}
-        client = Client(*[part] * 5, {"type": "http.request"})
+        messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+        client = Client(*messages, {"type": "http.request"})
         await RequestQueue(application, max_requests=1)(REQUEST, client.receive, client.send)
-        return application.calls, client.status
+        return application.calls, client.status, json.loads(client.got[1]["body"])
 
-    assert run(scenario) == (0, 413)
+    calls, status, problem = run(scenario)
+    assert (calls, status) == (0, 413)
+    assert problem == {
+        "Code": "REQUEST_TOO_LARGE",
+        "Message": "The body is too large for Lambda. Send it in several requests.",
+    }
+
+
+def test_a_body_of_three_megabytes_passes_whatever_it_is():
+    async def scenario():
+        client = Client({"type": "http.request", "body": b'"' * 3_000_000})
+        await RequestQueue(Application(), max_requests=1)(REQUEST, client.receive, client.send)
+        return client.status
+
+    assert run(scenario) == 200
+
+
+def test_the_application_sees_the_length_of_the_body_that_arrived():
+    async def scenario():
+        seen = []
+
+        async def application(scope, receive, _send):
+            seen.extend([*scope["headers"], (await receive())["body"]])
+
+        client = Client(BODY)
+        headers = [(b"host", b"h"), (b"Content-Length", b"5"), (b"transfer-encoding", b"chunked")]
+        queue = RequestQueue(application, max_requests=1)
+        await queue({"type": "http", "headers": headers}, client.receive, client.send)
+        return seen
+
+    assert run(scenario) == [(b"host", b"h"), (b"content-length", b"2"), b"{}"]
 
 
 def test_a_place_is_free_again_after_the_application_has_failed():
