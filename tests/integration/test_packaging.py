@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chalicelib import cors
+from chalicelib import cors_spelling
 from ops.packaging import bundle, merge
 from ops.packaging.bundle import package
 from tests.support.clone import clone_project
@@ -72,7 +72,7 @@ def test_several_origins_and_more_headers_reach_the_preflight_the_gateway_and_th
         ]
         assert sent["method.response.header.Access-Control-Allow-Origin"] == "'*'"
         allowed = sent["method.response.header.Access-Control-Allow-Headers"].strip("'").split(",")
-        assert {*allowed} == {*cors.ALWAYS_ALLOWED, "traceparent", "baggage"}
+        assert {*allowed} == {*cors_spelling.ALWAYS_ALLOWED, "traceparent", "baggage"}
     for response in definition["x-amazon-apigateway-gateway-responses"].values():
         named = response["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"]
         assert named == "'*'"

@@ -85,7 +85,9 @@ def send(host, port, request):
             response.begin()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return RawResponse(response.status, headers, response.read())
-        except (ConnectionError, HTTPException):
+        except TimeoutError:
+            raise
+        except (OSError, HTTPException):
             return RawResponse(None, {}, b"")
 
 

@@ -5,7 +5,7 @@ from chalice.app import CORSConfig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import cors
+from chalicelib import cors_spelling
 from chalicelib.config import Config, check
 from chalicelib.cors import AllowedOrigins, parse_headers, parse_origins
 from chalicelib.errors import ConfigError
@@ -182,7 +182,9 @@ def test_what_is_no_name_of_a_header_is_refused(text, sentence):
 
 
 def test_the_headers_that_are_always_allowed_are_those_of_chalice():
-    assert sorted(CORSConfig(allow_headers=["X-Api-Key"]).allow_headers.split(",")) == [*cors.ALWAYS_ALLOWED]
+    assert sorted(CORSConfig(allow_headers=["X-Api-Key"]).allow_headers.split(",")) == [
+        *cors_spelling.ALWAYS_ALLOWED
+    ]
 
 
 def test_the_settings_are_held_to_their_form_wherever_they_are_read():
