@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib import timestamps
 from chalicelib.delivery.aggregation import MAGIC, NotAggregatedError, inner_records
-from chalicelib.delivery.json_lines import lines_of
+from chalicelib.delivery.json_lines import lines_of, may_be_lines
 
 MAX_EVENTS_PER_RECORD = 1000
 """A record with more of them is quarantined whole: an aggregate of one megabyte may hold 500,000."""
@@ -69,7 +69,10 @@ def events_of(record: KinesisRecord) -> list[KinesisRecord]:
 
     A record with more than MAX_EVENTS_PER_RECORD is returned whole and says so; no more of it is read.
     """
-    contents = _contents_of(record.data, MAX_EVENTS_PER_RECORD)
+    data = record.data
+    if not may_be_lines(data) and not data.startswith(MAGIC):
+        return [record]
+    contents = _contents_of(data, MAX_EVENTS_PER_RECORD)
     if len(contents) > MAX_EVENTS_PER_RECORD:
         return [replace(record, has_too_many_events=True)]
     return [*_events(record, contents)]
