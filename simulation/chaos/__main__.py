@@ -7,7 +7,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,10 +17,9 @@ from simulation.chaos.report import table
 from simulation.chaos.run import run
 from simulation.chaos.sandbox import SandboxError
 from simulation.chaos.scenario import Scenario
+from simulation.progress import Progress
 
 SETTINGS = {"true": (True,), "false": (False,), "both": (False, True)}
-PROGRESS_SECONDS = 10.0
-"""Time between two lines of progress where the output is no terminal."""
 
 HELP = {
     "events": "events in the stream, poison included",
@@ -52,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     scenario = Scenario(**{name: getattr(options, name) for name in HELP})
-    progress = _Progress(time.monotonic)
+    progress = Progress(time.monotonic)
     results = []
     try:
         with tempfile.TemporaryDirectory() as name:
@@ -99,24 +97,6 @@ def _parser() -> argparse.ArgumentParser:
             option, dest="report_failures", action="store_const", const=value, default="both", help=text
         )
     return parser
-
-
-class _Progress:
-    """Prints progress: one line that is overwritten on a terminal, a line every ten seconds elsewhere."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._next = 0.0
-        self._width = 0
-
-    def __call__(self, line: str, *, last: bool = False) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r" + line.ljust(self._width) + ("\n" if last else ""))
-            sys.stderr.flush()
-            self._width = 0 if last else len(line)
-        elif line and (last or self._clock() >= self._next):
-            self._next = self._clock() + PROGRESS_SECONDS
-            print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

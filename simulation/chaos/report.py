@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from simulation.tables import aligned
+
 
 @dataclass(frozen=True)
 class Result:
@@ -78,14 +80,7 @@ def table(results: Sequence[Result]) -> str:
     for promise in results[0].promises:
         kept = ("kept" if result.promises[promise] else "BROKEN" for result in results)
         rows.append([promise, *kept])
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
+    return aligned(rows)
 
 
 def _names(columns: Sequence[Mapping[str, str]]) -> list[str]:

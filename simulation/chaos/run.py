@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -23,10 +23,9 @@ from simulation.chaos.traffic import FAILING_ITEM, Expectation, fill
 from simulation.event_source import EventSource
 from simulation.mapping import EventSourceMapping
 from simulation.stream import Stream
+from simulation.trained import trained_events
 
 POLL_SECONDS = 0.2
-EVENTS_PER_PAGE = 10_000
-"""Most events that the engine lists in one response."""
 INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "HOME", "SYSTEMROOT", "VIRTUAL_ENV", "LANG")
 
 FAULT_NAMES = {
@@ -162,8 +161,8 @@ def _environment(scenario: Scenario, engine_url: str, quarantine: QuarantineServ
 def _compare(parts: _Parts, engine: EngineProcess, elapsed_seconds: float) -> Result:
     expectation, pool, counts = parts.expectation, parts.pool, parts.source.counts
     trained: dict[str, list[str]] = {}
-    for session, event_id in _trained(engine):
-        trained.setdefault(session, []).append(event_id)
+    for event in trained_events(lambda path: engine.control("GET", path)):
+        trained.setdefault(event["sessionId"], []).append(event["eventId"])
     arrived = {event_id for ids in trained.values() for event_id in ids}
     expected = {event_id for ids in expectation.sessions.values() for event_id in ids}
     messages = [
@@ -199,14 +198,3 @@ def _compare(parts: _Parts, engine: EngineProcess, elapsed_seconds: float) -> Re
         fewest_calls=expectation.fewest_calls(parts.stream, parts.scenario.batch_size),
         elapsed_seconds=elapsed_seconds,
     )
-
-
-def _trained(engine: EngineProcess) -> Iterator[tuple[str, str]]:
-    """Yield session and event id of every event that the engine was trained on, in order of arrival."""
-    last = 0
-    while True:
-        page = engine.control("GET", f"/_engine/events?after={last}&limit={EVENTS_PER_PAGE}")
-        if not page["events"]:
-            return
-        last = page["last"]
-        yield from ((event["sessionId"], event["eventId"]) for event in page["events"])

@@ -18,10 +18,14 @@ from chalicelib.records import from_request
 from local.catalogue import FOLDER
 from simulation.chaos.scenario import Scenario
 from simulation.mapping import next_batch
+from simulation.poison import POISON
 from simulation.stream import Record, Stream
 
 FAILING_ITEM = "failing"
 """Events with this item fit the contract, and the engine refuses them."""
+REFUSED = "refused by Personalize"
+REFUSED_WEIGHT = 12
+"""The kind of poison with such an item, beside those that break the contract, and its weight."""
 
 EVENTS_PER_CALL = 10
 """Most events of one PutEvents call (API_UBS_PutEvents)."""
@@ -244,9 +248,21 @@ class _Writer:
 
     def poison(self, session: int) -> _Draft:
         """Return an event, or what is none, that can never be delivered."""
-        (kind,) = self._random.choices(list(_POISON), [weight for weight, _ in _POISON.values()])
-        _, make = _POISON[kind]
-        return _Draft(make(self._request(session), self._accept), _name(session), poison=kind)
+        made: dict[str, tuple[int, Callable[[dict[str, Any]], bytes]]] = {
+            REFUSED: (REFUSED_WEIGHT, self._refused),
+            **POISON,
+            "more than 1,000 events": (2, lambda request: (json.dumps(request).encode() + b"\n") * 1_001),
+            "a broken aggregate": (2, self._broken_aggregate),
+        }
+        (kind,) = self._random.choices(list(made), [weight for weight, _ in made.values()])
+        _, make = made[kind]
+        return _Draft(make(self._request(session)), _name(session), poison=kind)
+
+    def _refused(self, request: dict[str, Any]) -> bytes:
+        return self._accept(request | {"Event": {"itemId": FAILING_ITEM}})
+
+    def _broken_aggregate(self, request: dict[str, Any]) -> bytes:
+        return _aggregate([_Draft(self._accept(request), "s")] * 3)[:-1]
 
     def _request(self, session: int) -> dict[str, Any]:
         request: dict[str, Any] = {
@@ -273,32 +289,5 @@ class _Writer:
         return f"{self._random.getrandbits(128):032x}"
 
 
-_Accept = Callable[[dict[str, Any]], bytes]
-
-
-def _with(request: dict[str, Any], **changes: object) -> bytes:
-    return json.dumps(request | changes).encode()
-
-
-def _failing(request: dict[str, Any], accept: _Accept) -> bytes:
-    return accept(request | {"Event": {"itemId": FAILING_ITEM}})
-
-
-_POISON: dict[str, tuple[int, Callable[[dict[str, Any], _Accept], bytes]]] = {
-    "refused by Personalize": (12, _failing),
-    "not UTF-8": (6, lambda request, _: _with(request)[:-2] + b"\xff\xfe"),
-    "empty": (6, lambda *_: b""),
-    "an array": (6, lambda request, _: b"[" + _with(request) + b"]"),
-    "cut off": (6, lambda request, _: _with(request)[:-1]),
-    "wrong types": (6, lambda request, _: _with(request, SessionId=7)),
-    "missing fields": (6, lambda request, _: _with({"SessionId": request["SessionId"]})),
-    "unknown fields": (6, lambda request, _: _with(request, ApiKey="x")),
-    "too long properties": (6, lambda request, _: _with(request, Event={"note": "x" * 1100})),
-    "too large for a message": (1, lambda request, _: _with(request, Event={"note": "x" * 300_000})),
-    "more than 1,000 events": (2, lambda request, _: (_with(request) + b"\n") * 1_001),
-    "a broken aggregate": (2, lambda request, accept: _aggregate([_Draft(accept(request), "s")] * 3)[:-1]),
-}
-"""The kinds of poison: the weight of each, and the function that creates it."""
-
 WHOLE_RECORDS = ("more than 1,000 events", "a broken aggregate")
-"""The kinds that are a record by themselves and cannot be in one with others."""
+"""The kinds of poison that are a record by themselves and cannot be in one with others."""
