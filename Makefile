@@ -18,7 +18,7 @@ BANDIT := 1.9.4
 SAM_CLI := 1.170.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive chaos bench profile capacity clean
+.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive chaos soak bench profile capacity clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -109,6 +109,9 @@ redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m simulation.chaos $(ARGS)
+
+soak: $(INSTALLED) ## Send 30 requests a second to 'make run' for ten minutes, through faults and kills, and count (ARGS="--minutes 2")
+	@$(BIN)/python -m simulation.soak $(ARGS)
 
 bench: $(INSTALLED) ## Measure speed and cost against named alternatives (PART="request delivery" for some)
 	@$(BIN)/python -m bench $(PART)

@@ -1,1 +1,4 @@
-"""Lambda's and Kinesis' rules in memory, and the chaos run on top of them. Nothing here is deployed."""
+"""Lambda's and Kinesis' rules in memory, the chaos run on top of them, and the soak of ``make run``.
+
+Nothing here is deployed.
+"""
