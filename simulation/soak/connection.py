@@ -40,7 +40,7 @@ class Connection:
         self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Response:
         """Return the response. Raises NotSentError or NoResponseError."""
-        if self._closed_by_server():
+        if self.closed_by_server:
             self.close()
         if self._connection.sock is None:
             try:
@@ -60,7 +60,8 @@ class Connection:
         """Close the connection. The next request opens it again."""
         self._connection.close()
 
-    def _closed_by_server(self) -> bool:
-        """Return whether the server has ended an idle connection, as every HTTP client checks before use."""
+    @property
+    def closed_by_server(self) -> bool:
+        """Whether the server has closed the idle connection. HTTP clients check it before they use one."""
         socket = self._connection.sock
         return socket is not None and bool(select.select([socket], [], [], 0)[0])

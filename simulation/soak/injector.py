@@ -70,11 +70,12 @@ class Injector:
 
     def _kill(self, part: Part) -> None:
         parts = self._local.parts()
-        candidates = parts.workers if part is Part.WORKER else parts.engine
-        if not candidates:
+        groups = parts.functions if part is Part.WORKER else [parts.engine]
+        if not any(groups):
             return
+        process = self._random.choice(self._random.choice(groups))
         with suppress(ProcessLookupError):  # an idle worker may end at any time
-            os.kill(self._random.choice(candidates).pid, signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
             self.kills[part.value] += 1
         if part is Part.ENGINE:
             # make run starts it again, and it begins without faults.

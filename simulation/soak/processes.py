@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 _COLUMNS = "pid=,ppid=,stat=,rss=,time=,args="
 
@@ -30,13 +31,22 @@ class Parts:
     workers: list[Process]
 
     @property
+    def functions(self) -> list[list[Process]]:
+        """The workers by function: each has its code in a folder that is named after the function."""
+        found: dict[str, list[Process]] = {}
+        for worker in self.workers:
+            function, _, _ = Path(worker.command).parent.name.rpartition("-")
+            found.setdefault(function, []).append(worker)
+        return list(found.values())
+
+    @property
     def all(self) -> list[Process]:
         return [*self.make_run, *self.engine, *self.emulator, *self.workers]
 
 
 def running() -> list[Process]:
     """Return the processes of this machine that have not ended."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", _COLUMNS], capture_output=True, check=True)
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", _COLUMNS], capture_output=True, check=True)  # nosec B607
     return parse(listed.stdout.decode(errors="replace"))
 
 

@@ -256,11 +256,14 @@ def test_the_parts_of_one_stack_are_found_among_all_processes():
    10     1 S+    2048 00:00:01 python -m local --home x
    11    10 Sl    4096 01:00:02 /venv/bin/python -m local.personalize --port 1
    12    10 Sl    1024 1-00:00:03 /venv/bin/python -m local.guarded_emulator
-   13    12 S     1024   0:04.50 /venv/bin/python /tmp/x/_worker.py
-   14    12 Z        0 00:00:00 [python] <defunct>
+   13    12 S     1024   0:04.50 /venv/bin/python /tmp/x/ministack-lambda-API-1-ab_c1/_worker.py
+   14    12 S     1024   0:04.50 /venv/bin/python /tmp/x/ministack-lambda-API-1-ab_c2/_worker.py
+   15    12 S     1024   0:04.50 /venv/bin/python /tmp/x/ministack-lambda-Deliver-2-ab_c3/_worker.py
+   16    12 Z        0 00:00:00 [python] <defunct>
    20     1 S     1024 00:00:00 /venv/bin/python -m local.personalize --port 2
     """
     parts = parts_of(10, parse(listed.strip()))
-    assert [each.pid for each in parts.all] == [10, 11, 12, 13]
-    assert [each.cpu_seconds for each in parts.all] == [1, 3602, 86403, 4.5]
+    assert [each.pid for each in parts.all] == [10, 11, 12, 13, 14, 15]
+    assert [each.cpu_seconds for each in parts.all] == [1, 3602, 86403, 4.5, 4.5, 4.5]
     assert parts.engine[0].resident_bytes == 4 * 2**20
+    assert [[each.pid for each in group] for group in parts.functions] == [[13, 14], [15]]
