@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import cycle
 from random import Random
@@ -15,9 +15,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from chalicelib.errors import AwsError
 from local.personalize import REGION
 from simulation.poison import POISON
-from simulation.soak.local_run import LocalRun
+from simulation.soak.local_run import LocalRun, SoakError
+from simulation.soak.processes import Process
 from simulation.soak.scenario import FAULTS, Action, Begin, Kill, Part
 
 POISON_REQUEST = {"SessionId": "another-producer", "EventType": "view", "Event": {"itemId": "dracula"}}
@@ -26,13 +28,13 @@ POISON_REQUEST = {"SessionId": "another-producer", "EventType": "view", "Event":
 class Injector:
     """Performs actions, one after another.
 
-    ``poison`` has shard and sequence number of each poison record. ``start_seconds`` has the time from each
-    kill of ``make run`` until it was ready again. ``sample`` is called with a label as each phase begins.
+    ``poison`` has shard and sequence number of each poison record. ``outages`` has the seconds from each kill
+    of a part until it was ready again. ``sample`` is called with a label as each phase begins.
     """
 
     def __init__(self, local: LocalRun, random: Random, sample: Callable[[str], None]) -> None:
         self.kills: Counter[str] = Counter({part.value: 0 for part in Part})
-        self.start_seconds: list[float] = []
+        self.outages: dict[str, list[float]] = defaultdict(list)
         self.poison: list[tuple[str, str]] = []
         self._local = local
         self._random = random
@@ -51,15 +53,13 @@ class Injector:
                 self._sample(label)
                 self._faults = FAULTS[fault]
                 self._set_faults()
-            case Kill(part=Part.MAKE_RUN):
-                killed = time.monotonic()
-                self._local.kill()
-                self.kills[Part.MAKE_RUN.value] += 1
-                self._local.start()
-                self._set_faults()
-                self.start_seconds.append(time.monotonic() - killed)
+            case Kill(part=Part.MAKE_RUN as part):
+                self._until_ready(part, self._kill_make_run)
+            case Kill(part=Part.ENGINE as part):
+                # make run starts it again.
+                self._until_ready(part, lambda: self._kill([self._local.parts().engine], part))
             case Kill(part=part):
-                self._kill(part)
+                self._kill(self._local.parts().functions, part)
             case _:
                 self._put_poison()
 
@@ -68,26 +68,37 @@ class Injector:
         self._faults = FAULTS["none"]
         self._set_faults()
 
-    def _kill(self, part: Part) -> None:
-        parts = self._local.parts()
-        groups = parts.functions if part is Part.WORKER else [parts.engine]
-        if not any(groups):
-            return
-        process = self._random.choice(self._random.choice(groups))
-        with suppress(ProcessLookupError):  # an idle worker may end at any time
-            os.kill(process.pid, signal.SIGKILL)
-            self.kills[part.value] += 1
-        if part is Part.ENGINE:
-            # make run starts it again, and it begins without faults.
-            self._set_faults()
+    def _until_ready(self, part: Part, kill: Callable[[], None]) -> None:
+        killed = time.monotonic()
+        kill()
+        # The engine begins without faults.
+        self._set_faults()
+        self.outages[part.value].append(time.monotonic() - killed)
+
+    def _kill_make_run(self) -> None:
+        self._local.kill()
+        self.kills[Part.MAKE_RUN.value] += 1
+        self._local.start()
+
+    def _kill(self, groups: Sequence[Sequence[Process]], part: Part) -> None:
+        """Kill one process of one of the groups. Without any, nothing is killed."""
+        candidates = [group for group in groups if group]
+        if candidates:
+            process = self._random.choice(self._random.choice(candidates))
+            with suppress(ProcessLookupError):  # an idle worker may end at any time
+                os.kill(process.pid, signal.SIGKILL)
+                self.kills[part.value] += 1
 
     def _put_poison(self) -> None:
         _, make = next(self._kinds)
-        put = self._kinesis.put_record(
-            StreamName=self._local.stack["streamName"],
-            PartitionKey=f"producer-{len(self.poison) % 10}",
-            Data=make(POISON_REQUEST),
-        )
+        try:
+            put = self._kinesis.put_record(
+                StreamName=self._local.stack["streamName"],
+                PartitionKey=f"producer-{len(self.poison) % 10}",
+                Data=make(POISON_REQUEST),
+            )
+        except AwsError as error:
+            raise SoakError(f"The stream took no record of another producer: {error}") from error
         self.poison.append((put["ShardId"], put["SequenceNumber"]))
 
     def _set_faults(self) -> None:

@@ -113,12 +113,16 @@ class LocalRun:
             raise SoakError("The engine or the emulator still runs, a minute after make run was killed.")
 
     def stop(self) -> int:
-        """Stop the program as Ctrl-C does and return its exit status. ``leftover`` is known from then on."""
+        """Stop the program and return its exit status. From then on, ``leftover`` is known."""
         if self._process is None:
             return 0
         self._started.update(_identities(self.parts().all))
         self._process.send_signal(signal.SIGTERM)
-        status = self._process.wait(STOP_SECONDS)
+        try:
+            status = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
         _until(lambda: not _running(self._started), FUNCTION_SECONDS)
         for pid, _ in _running(self._started):
             self.leftover += 1

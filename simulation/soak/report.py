@@ -30,7 +30,7 @@ class Sample:
 class Result:
     """The result of a soak.
 
-    ``start_seconds`` has the time from each kill of ``make run`` until it was ready again.
+    ``outages`` has the seconds from each kill of a part until it was ready again, by part.
     ``leftover`` counts processes that did not end with ``make run``, and ``exit_status`` is that of its end.
     ``seconds`` has the times of requests by the label of their phase and their route.
     """
@@ -38,7 +38,7 @@ class Result:
     requests: int
     counts: Counts
     kills: Mapping[str, int]
-    start_seconds: Sequence[float]
+    outages: Mapping[str, Sequence[float]]
     leftover: int
     exit_status: int
     elapsed_seconds: float
@@ -107,7 +107,10 @@ def _counts(result: Result) -> list[list[str]]:
     }
     return [
         *([name, f"{count:,}"] for name, count in rows.items()),
-        ["  ready again after seconds, at most", f"{max(result.start_seconds, default=0.0):.1f}"],
+        *(
+            [f"{part} ready again after seconds, at most", f"{max(seconds):.1f}"]
+            for part, seconds in result.outages.items()
+        ),
         ["seconds", f"{result.elapsed_seconds:.1f}"],
     ]
 

@@ -140,7 +140,7 @@ class _Soak:
             requests=self._requests,
             counts=counts,
             kills=dict(injector.kills),
-            start_seconds=injector.start_seconds,
+            outages=injector.outages,
             leftover=self._local.leftover,
             exit_status=exit_status,
             elapsed_seconds=self._ended,

@@ -179,7 +179,7 @@ def result(ledger, evidence, poison, **changes):
             requests=4,
             counts=compare(ledger, evidence, poison),
             kills={"worker": 1, "engine": 0, "make-run": 1},
-            start_seconds=[8.0],
+            outages={"make-run": [8.0, 7.5]},
             leftover=0,
             exit_status=0,
             elapsed_seconds=60.0,
@@ -241,6 +241,7 @@ def test_the_report_has_counts_times_and_memory_and_names_a_broken_promise():
         cells[0]: cells[1:] for cells in (re.split(r"\s{2,}", line.strip()) for line in printed.split("\n"))
     }
     assert lines["events accepted"] == ["3"]
+    assert lines["make-run ready again after seconds, at most"] == ["8.0"]
     assert lines["accepted = trained = archived"] == ["kept"]
     assert lines["what is invalid is refused, and nothing else"] == ["BROKEN"]
     assert lines["wrongly refused: event a"] == []
