@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ops.packaging.bundle import BUILD, ROOT
@@ -18,6 +19,15 @@ from ops.packaging.wheels import download_wheels
 SOURCES = ("app.py", ".chalice", "chalicelib", "resources", "ops", "local", "requirements.txt")
 TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class RunningCheckout:
+    """What runs: the members of its stack.json, the process of `make run`, and the folder of its state."""
+
+    stack: dict[str, str]
+    process_id: int
+    home: Path
 
 
 class Checkout:
@@ -44,15 +54,15 @@ class Checkout:
         shutil.copytree(wheels, self._folder / wheels.relative_to(ROOT))
 
     @contextmanager
-    def running(self) -> Iterator[dict[str, str]]:
-        """Run what `make run` runs, on free ports, until the with statement ends; yield its stack.json."""
+    def running(self) -> Iterator[RunningCheckout]:
+        """Run what `make run` runs, on free ports, until the with statement ends."""
         home, output = self._folder / ".local", self._folder / "output.txt"
         command = [sys.executable, "-m", "local", "--home", str(home)]
         command += ["--port", str(_free_port()), "--engine-port", str(_free_port())]
         with output.open("w") as printed:
             process = subprocess.Popen(command, cwd=self._folder, stdout=printed, stderr=subprocess.STDOUT)
         try:
-            yield _wait_for(home / "stack.json", process, output)
+            yield RunningCheckout(_wait_for(home / "stack.json", process, output), process.pid, home)
         finally:
             process.terminate()
             process.wait(TIMEOUT_SECONDS)

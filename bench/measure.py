@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+VALUES_PER_PERCENTILE = 40
+"""Values for one p95, so that there are several of them and they have a spread."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -68,6 +71,15 @@ def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> di
             values[name].append(contenders[name]())
         order.reverse()
     return {name: Series(tuple(found)) for name, found in values.items()}
+
+
+def p95(series: Series) -> Series:
+    """Return the 95th percentile of each VALUES_PER_PERCENTILE values."""
+    blocks = [
+        series.values[start:][:VALUES_PER_PERCENTILE]
+        for start in range(0, len(series.values), VALUES_PER_PERCENTILE)
+    ]
+    return Series(tuple(quantiles(block, n=20, method="inclusive")[-1] for block in blocks))
 
 
 def once(value: float) -> Series:

@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             _print_line(welcome(running.stack, sample_items(options.data)))
             is_ready = True
             with supervised(running.engine, running.emulator, _print_line, stop):
-                show_log_lines(running.client("logs"), running.log_groups(), _print_line, stop)
+                show_log_lines(running.stack.awsEndpointUrl, _print_line, stop)
     except KeyboardInterrupt:
         kept = f" Events, archive and API key are kept in {home} for the next run." if is_ready else ""
         print(f"\nStopped.{kept}")

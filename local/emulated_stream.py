@@ -3,8 +3,7 @@
 MiniStack 1.5.33 keeps the place of an event source as an index into the records of a shard
 (``lambda_svc._kinesis_positions``). It drops expired records from the head of that list and does not move the
 index (``kinesis._expire_records``). So what is accepted after a retention period is never delivered, in
-silence. It also saves the records and the index in two files, of which one may be older after a crash, and it
-never drops what its Firehose has delivered.
+silence. It also saves the records and the index in two files, of which one may be older after a crash.
 
 Here, no record of a stream with an event source expires by time. Delivered records are dropped once there are
 enough of them, and every place is moved with them. The places are saved in the file of the records.
@@ -30,10 +29,9 @@ Places = dict[str, int]
 class EmulatedStream:
     """The streams of MiniStack. ``install()`` puts the methods in the place of MiniStack's functions."""
 
-    def __init__(self, kinesis: ModuleType, functions: ModuleType, firehose: ModuleType) -> None:
+    def __init__(self, kinesis: ModuleType, functions: ModuleType) -> None:
         self._kinesis = kinesis
         self._functions = functions
-        self._firehose = firehose
         self._restored: list[tuple[dict[str, Any], dict[str, Places] | None]] = []
         # Held while records are dropped, and while places and records are copied: they fit each other.
         self._fitting = threading.Lock()
@@ -118,9 +116,6 @@ class EmulatedStream:
                         for places in sources:
                             places[shard_id] -= number
                         self._move_iterators(arn, shard_id, number)
-        for stream in list(self._firehose._streams._data.values()):
-            for destination in stream.get("destinations", []):
-                destination.get("records", []).clear()
 
     def _move_iterators(self, arn: str, shard_id: str, number: int) -> None:
         for iterator in list(self._kinesis._shard_iterators._data.values()):

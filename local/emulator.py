@@ -21,11 +21,14 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from local import archive_compaction, archive_spool
 from local.environment import AWS_SETTINGS
 from local.state import make_private, open_private
 
 _ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
+ACCOUNT = "000000000000"
+"""The account that MiniStack takes every caller for."""
 _POLL_SECONDS = 0.05
 _TAIL_LINES = 5
 
@@ -120,6 +123,8 @@ def start_emulator(
     shutil.rmtree(_scratch(state_dir), ignore_errors=True)
     for folder in (_scratch(state_dir), _state(state_dir), _objects(state_dir)):
         make_private(folder)
+    archive_spool.restore(_spool(state_dir), _buckets(state_dir))
+    archive_compaction.compact(_buckets(state_dir), state_dir / "archive-compaction")
     output = state_dir / "ministack.log"
     with open_private(output, "wb") as printed:
         process = subprocess.Popen(
@@ -154,6 +159,14 @@ def _scratch(state_dir: Path) -> Path:
     return state_dir.absolute() / "tmp"
 
 
+def _spool(state_dir: Path) -> Path:
+    return state_dir.absolute() / "archive-spool"
+
+
+def _buckets(state_dir: Path) -> Path:
+    return state_dir.absolute() / "s3" / ACCOUNT
+
+
 def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in AWS_SETTINGS}
     return inherited | {
@@ -165,6 +178,7 @@ def _environment(port: int, state_dir: Path, added: Mapping[str, str]) -> dict[s
         "STATE_DIR": str(_state(state_dir)),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(_objects(state_dir)),
+        "ARCHIVE_SPOOL_DIR": str(_spool(state_dir)),
         # MiniStack unpacks every function into the temporary folder and does not remove it.
         "TMPDIR": str(_scratch(state_dir)),
         "AWS_CONFIG_FILE": os.devnull,

@@ -1,8 +1,9 @@
 """The program of the emulator's process: MiniStack behind the guard. ``local.emulator`` starts it.
 
 MiniStack checks neither Host nor Origin, and runs any code that it receives. It starts a worker of 40 MB for
-every request that finds the others busy. It measures by the wall clock: after the clock was set back by two
-hours, its usage plans refuse every request, and its event sources and queues pause, for two hours.
+every request that finds the others busy. It keeps much of every request for ever (``local.retention``). It
+measures by the wall clock: after the clock was set back by two hours, its usage plans refuse every request, and
+its event sources and queues pause, for two hours.
 
     python -m local.guarded_emulator [--undeployed]
 
@@ -21,9 +22,12 @@ from pathlib import Path
 
 import ministack.app
 from ministack.core import persistence
-from ministack.services import firehose, kinesis, lambda_svc
+from ministack.services import kinesis, lambda_svc
 
+from local import retention
+from local.archive_spool import ArchiveSpool
 from local.emulated_stream import EmulatedStream
+from local.function_log import FunctionLog, FunctionLogServer
 from local.origin_guard import API_PATH, AsgiApp, OriginGuard, Receive, Scope, Send
 from local.request_queue import RequestQueue
 from local.state_saver import StateSaver, encoder
@@ -34,7 +38,6 @@ MAX_API_REQUESTS = 8
 UNDEPLOYED = "--undeployed"
 UNSAVED_STATUS = 3
 _READS = ("GET", "HEAD", "OPTIONS")
-_LOG_CALLS = b"Logs_"
 
 
 def main() -> None:
@@ -49,23 +52,32 @@ def main() -> None:
     time.time = SteadyClock(time.time, not_before=max(saved, default=0.0))
     encode = encoder(persistence._state_format_version, persistence._json_default)
     saver = StateSaver(folder, encode, is_deployed=UNDEPLOYED not in sys.argv)
+    archive = ArchiveSpool(Path(os.environ["ARCHIVE_SPOOL_DIR"]), retention.put_object)
     del sys.argv[1:]  # MiniStack would read them
-    _patch(saver)
+    _patch(saver, archive)
+    archive.start()
     threading.Thread(target=_follow_starter, args=(saver,), daemon=True).start()
     threading.Thread(
         target=saver.keep_saving, args=(ministack.app._build_persistence_save_dict,), daemon=True
     ).start()
-    ministack.app.main()
+    try:
+        ministack.app.main()
+    finally:
+        archive.flush()
     if saver.failure is not None:
         sys.exit(UNSAVED_STATUS)
 
 
-def _patch(saver: StateSaver) -> None:
+def _patch(saver: StateSaver, archive: ArchiveSpool) -> None:
+    log = FunctionLog()
+    retention.install(log, archive)
     ministack.app.save_all = saver.save
-    EmulatedStream(kinesis, lambda_svc, firehose).install(delivered=saver.changed)
+    EmulatedStream(kinesis, lambda_svc).install(delivered=saver.changed)
     emulator = _noting_changes(ministack.app.app, saver)
     ministack.app.app = OriginGuard(
-        emulator, public=API_PATH, public_app=RequestQueue(emulator, max_requests=MAX_API_REQUESTS)
+        FunctionLogServer(emulator, log),
+        public=API_PATH,
+        public_app=RequestQueue(emulator, max_requests=MAX_API_REQUESTS),
     )
 
 
@@ -74,17 +86,10 @@ def _noting_changes(app: AsgiApp, saver: StateSaver) -> AsgiApp:
         try:
             await app(scope, receive, send)
         finally:
-            if scope["type"] == "http" and scope["method"] not in _READS and not _is_log_call(scope):
+            if scope["type"] == "http" and scope["method"] not in _READS:
                 saver.changed()
 
     return noted
-
-
-def _is_log_call(scope: Scope) -> bool:
-    """Return whether a request is of CloudWatch Logs: the log view makes them all the time."""
-    return any(
-        name.lower() == b"x-amz-target" and value.startswith(_LOG_CALLS) for name, value in scope["headers"]
-    )
 
 
 def _follow_starter(saver: StateSaver) -> None:

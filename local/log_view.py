@@ -1,6 +1,6 @@
 """A view of the functions' log: each JSON line as one readable line, as it appears.
 
-``show_log_lines()`` polls the log groups. The other public functions are pure; ``to_line()`` has the format.
+``show_log_lines()`` polls the emulator. The other public functions are pure; ``to_line()`` has the format.
 """
 
 from __future__ import annotations
@@ -8,22 +8,20 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Any
+from urllib.request import ProxyHandler, build_opener
 
 from chalicelib import contract
 from chalicelib.api import log_name
-
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
+from local.function_log import PATH, LogPage
 
 POLL_SECONDS = 0.25
-OVERLAP_MILLISECONDS = 1000
+TIMEOUT_SECONDS = 10
 EXPECTED_ERROR = "DeliveryIncompleteError"
+_open = build_opener(ProxyHandler({})).open
 _OPENAPI = Path(contract.__file__).parent / "openapi.json"
 ROUTES = {
     log_name(operation["x-module"]): f"{method.upper()} {path}"
@@ -85,30 +83,32 @@ def _number(entry: Mapping[str, Any], name: str) -> float:
     return float(sum(value)) if isinstance(value, list) else float(value)
 
 
-def show_log_lines(
-    logs: BaseClient, groups: list[str], show: Callable[[str], None], stop: threading.Event
-) -> None:
-    """Show the new lines of the log groups, oldest first, until ``stop`` is set."""
-    started = int(time.time() * 1000)
-    since = dict.fromkeys(groups, started)
-    # Every poll goes back a little, for lines that were written late. So it also finds lines that were shown.
-    # It recognises them by time, text and number of occurrences: the emulator gives them no eventId.
-    shown: Counter[tuple[int, str]] = Counter()
+def show_log_lines(emulator_url: str, show: Callable[[str], None], stop: threading.Event) -> None:
+    """Show the functions' lines in the order in which they were written, until ``stop`` is set.
+
+    The emulator offers them (``local.function_log``). It keeps the newest: how many were missed is said.
+    """
+    last = 0
     while not stop.wait(POLL_SECONDS):
-        lines = [line for group in groups for line in _lines(logs, group, since) if line[0] >= started]
-        known = shown.copy()
-        fresh = []
-        for line in lines:
-            if known[line]:
-                known[line] -= 1
-            else:
-                fresh.append(line)
-        # Sorted by time only: lines of the same moment, such as a traceback's, stay in the written order.
-        for at, text in without_expected_tracebacks(sorted(fresh, key=lambda line: line[0])):
+        page = _page(emulator_url, last)
+        if page is None:
+            continue
+        last = page.last
+        if page.dropped:
+            show(f"{page.dropped} lines of the functions' log are not shown: there were too many at once.")
+        for at, text in without_expected_tracebacks(page.lines):
             readable = to_line(text)
             if readable is not None:
                 show(f"{time.strftime('%H:%M:%S', time.localtime(at / 1000))}  {readable}")
-        shown = Counter(lines)
+
+
+def _page(emulator_url: str, last: int) -> LogPage | None:
+    """Return the lines after the last one, or None when the emulator does not respond: it may be stopping."""
+    try:
+        with _open(f"{emulator_url}{PATH}?after={last}", timeout=TIMEOUT_SECONDS) as response:
+            return LogPage(**json.load(response))
+    except (OSError, HTTPException, ValueError):
+        return None
 
 
 def without_expected_tracebacks(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -128,17 +128,3 @@ def without_expected_tracebacks(lines: Sequence[tuple[int, str]]) -> Iterator[tu
         else:
             yield at, text
     yield from traceback
-
-
-def _lines(logs: Any, group: str, since: dict[str, int]) -> Iterator[tuple[int, str]]:
-    """Return time and text of the lines of one group. Sets ``since`` to the latest: polls stay short."""
-    try:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=group, startTime=since[group] - OVERLAP_MILLISECONDS
-        )
-        for event in (event for page in pages for event in page["events"]):
-            since[group] = max(since[group], event["timestamp"])
-            yield event["timestamp"], event["message"]
-    except (ClientError, BotoCoreError):
-        # The group appears with the function's first line, and the emulator may be stopping: poll again.
-        return

@@ -28,7 +28,6 @@ from ops.cloudformation.stacks import deploy_stack
 from ops.errors import AwsError as AwsCommandError
 from ops.errors import OpsError, StackError
 from ops.local_stage import STACK_NAME
-from ops.locate import log_group
 from ops.packaging.bundle import Package, package
 
 STAGE = "dev"
@@ -52,15 +51,6 @@ class Running:
     def client(self, service: str) -> Any:
         """Return a client of one of the stack's AWS services."""
         return _client(self.session, service, self.stack.awsEndpointUrl)
-
-    def log_groups(self) -> list[str]:
-        """Return the names of the log groups of the stack's functions."""
-        resources = self.client("cloudformation").list_stack_resources(StackName=STACK_NAME)
-        return [
-            log_group(resource["PhysicalResourceId"])
-            for resource in resources["StackResourceSummaries"]
-            if resource["ResourceType"] == "AWS::Lambda::Function"
-        ]
 
 
 @contextmanager

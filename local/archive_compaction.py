@@ -1,0 +1,103 @@
+"""Joins small objects of the archive into larger ones, in the folder in which MiniStack keeps its buckets.
+
+It runs while the emulator does not. An interruption at any moment loses and doubles no line: the next call
+finishes what has begun. The joined object has the key of the first one, so it stays in ``events/dt=DAY/``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from local.state import make_private, open_private
+
+SMALL_BYTES = 1_000_000
+MAX_SMALL_OBJECTS = 50
+"""Of a day. More of them are joined."""
+MAX_OBJECT_BYTES = 64_000_000
+
+_PARTITIONS = "*/events/dt=*"
+_SIDECAR = ".meta.json"
+"""MiniStack's file beside each object. Without it, MiniStack calculates what is in it."""
+_CONTENT, _PLAN = "content", "plan.json"
+
+
+def compact(
+    buckets: Path,
+    work: Path,
+    *,
+    max_small_objects: int = MAX_SMALL_OBJECTS,
+    max_object_bytes: int = MAX_OBJECT_BYTES,
+) -> None:
+    """Join the small objects of each day that has many. ``work`` is a folder for what is in progress."""
+    make_private(work)
+    _finish(buckets, work)
+    for partition in sorted(buckets.glob(_PARTITIONS)):
+        small = [path for path in sorted(partition.iterdir()) if _is_small_object(path)]
+        if len(small) > max_small_objects:
+            for group in _groups(filter(_has_lines, small), max_object_bytes):
+                _join(group, buckets, work)
+
+
+def _is_small_object(path: Path) -> bool:
+    return path.suffix not in (".json", ".tmp") and path.is_file() and path.stat().st_size < SMALL_BYTES
+
+
+def _has_lines(path: Path) -> bool:
+    """Return whether the object is lines of JSON. Others, such as aggregated records, stay alone."""
+    with path.open("rb") as file:
+        first = file.read(1)
+        file.seek(-1 if first else 0, os.SEEK_END)
+        return first == b"{" and file.read(1) == b"\n"
+
+
+def _groups(paths: Iterator[Path], max_bytes: int) -> Iterator[list[Path]]:
+    group: list[Path] = []
+    free = max_bytes
+    for path in paths:
+        size = path.stat().st_size
+        if size > free:
+            yield group
+            group, free = [], max_bytes
+        group.append(path)
+        free -= size
+    yield group
+
+
+def _join(objects: list[Path], buckets: Path, work: Path) -> None:
+    """Write the joined object, then the plan, and follow it. A plan that is there is followed to its end."""
+    if len(objects) < 2:
+        return
+    with open_private(work / _CONTENT, "wb") as joined:
+        for path in objects:
+            joined.write(path.read_bytes())
+        joined.flush()
+        os.fsync(joined.fileno())
+    unfinished = work / f"{_PLAN}.tmp"
+    with open_private(unfinished, "w") as plan:
+        json.dump([str(path.relative_to(buckets)) for path in objects], plan)
+        plan.flush()
+        os.fsync(plan.fileno())
+    unfinished.replace(work / _PLAN)
+    _finish(buckets, work)
+
+
+def _finish(buckets: Path, work: Path) -> None:
+    """Follow the plan, also one that was followed in part. Without a plan, drop what was joined."""
+    content, plan = work / _CONTENT, work / _PLAN
+    if plan.exists():
+        first, *others = (buckets / name for name in json.loads(plan.read_text()))
+        if content.exists():
+            _sidecar(first).unlink(missing_ok=True)
+            content.replace(first)
+        for path in others:
+            path.unlink(missing_ok=True)
+            _sidecar(path).unlink(missing_ok=True)
+        plan.unlink()
+    content.unlink(missing_ok=True)
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + _SIDECAR)

@@ -1,0 +1,142 @@
+"""The archive of the local stack in few objects: no line is lost and none is doubled."""
+
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from local.archive_spool import ArchiveSpool, restore
+
+BUCKET = "archive"
+DAY, NEXT_DAY = "events/dt=2026-11-25", "events/dt=2026-11-26"
+
+
+class KilledError(BaseException):
+    """The process ends here: nothing of it runs any more."""
+
+
+class Buckets:
+    """Buckets as MiniStack keeps them: a file for each object. ``kill`` ends a put before or after it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / BUCKET).mkdir(parents=True)
+        self.kill = None
+
+    def put(self, bucket, key, body):
+        if self.kill == "before":
+            raise KilledError
+        path = self.folder / bucket / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+        if self.kill == "after":
+            raise KilledError
+
+    def objects(self):
+        files = [path for path in (self.folder / BUCKET).rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.folder / BUCKET)): path.read_bytes() for path in sorted(files)}
+
+    def lines(self):
+        return sorted(line for body in self.objects().values() for line in body.splitlines(keepends=True))
+
+
+@pytest.fixture
+def buckets(tmp_path):
+    return Buckets(tmp_path / "buckets")
+
+
+@pytest.fixture
+def spool(tmp_path, buckets):
+    (tmp_path / "spool").mkdir()
+    return ArchiveSpool(tmp_path / "spool", buckets.put)
+
+
+def line(number):
+    return b'{"EventId": "%d"}\n' % number
+
+
+def test_records_of_a_prefix_become_one_object_with_the_key_of_the_first(spool, buckets):
+    for number in range(3):
+        spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
+    spool.add(BUCKET, f"{NEXT_DAY}/object-3", line(3))
+    spool.flush()
+    assert buckets.objects() == {
+        f"{DAY}/object-0": line(0) + line(1) + line(2),
+        f"{NEXT_DAY}/object-3": line(3),
+    }
+
+
+def test_what_comes_after_a_flush_is_another_object(spool, buckets):
+    for number in range(2):
+        spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
+        spool.flush()
+    assert buckets.objects() == {f"{DAY}/object-{number}": line(number) for number in range(2)}
+
+
+@pytest.mark.parametrize("other", [b"\xf3\x89\x9a\xc2\x0a\x03abc", b'{"EventId": "no newline"}', b"text\n"])
+def test_a_record_that_is_no_line_of_json_spoils_no_other(spool, buckets, other):
+    for number, body in enumerate([line(0), other, line(2)]):
+        spool.add(BUCKET, f"{DAY}/object-{number}", body)
+    spool.flush()
+    assert buckets.objects() == {f"{DAY}/object-0": line(0) + line(2), f"{DAY}/object-1": other}
+
+
+@pytest.mark.parametrize("killed", ["before the flush", "before", "after"])
+def test_a_killed_process_loses_and_doubles_no_line(spool, buckets, tmp_path, killed):
+    for number in range(4):
+        spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
+    spool.add(BUCKET, f"{NEXT_DAY}/object-4", line(4))
+    buckets.kill = killed
+    if killed != "before the flush":
+        with suppress(KilledError):
+            spool.flush()
+    for _ in range(2):  # the second start finds nothing to do
+        restore(tmp_path / "spool", buckets.folder)
+        assert buckets.lines() == [line(number) for number in range(5)]
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_what_cannot_be_put_is_kept_for_the_next_start(tmp_path, buckets):
+    def refuse(*_arguments):
+        raise RuntimeError("S3 responded with 503")
+
+    (tmp_path / "spool").mkdir()
+    spool = ArchiveSpool(tmp_path / "spool", refuse)
+    for number in range(2):
+        spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
+        spool.flush()
+    restore(tmp_path / "spool", buckets.folder)
+    assert buckets.lines() == [line(0), line(1)]
+
+
+def test_a_bucket_that_was_removed_is_not_made_again(spool, buckets, tmp_path):
+    spool.add("removed", f"{DAY}/object", line(0))
+    restore(tmp_path / "spool", buckets.folder)
+    assert not (buckets.folder / "removed").exists()
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_a_full_disk_leaves_no_half_line(spool, buckets):
+    spool.add(BUCKET, f"{DAY}/object-0", line(0))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(line(0)) + 5, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            spool.add(BUCKET, f"{DAY}/object-1", line(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    spool.add(BUCKET, f"{DAY}/object-2", line(2))
+    spool.flush()
+    assert buckets.lines() == [line(0), line(2)]
+
+
+def test_records_that_come_while_objects_are_put_are_all_archived_once(spool, buckets):
+    with ThreadPoolExecutor(4) as threads:
+        adding = [
+            threads.submit(spool.add, BUCKET, f"{DAY}/object-{number}", line(number)) for number in range(400)
+        ]
+        while not all(each.done() for each in adding):
+            spool.flush()
+    spool.flush()
+    assert buckets.lines() == sorted(line(number) for number in range(400))
