@@ -2,8 +2,8 @@
 
 MiniStack checks neither Host nor Origin, and runs any code that it receives. It starts a worker of 40 MB for
 every request that finds the others busy. It keeps much of every request for ever (``local.retention``). It
-measures by the wall clock: after the clock was set back by two hours, its usage plans refuse every request, and
-its event sources and queues pause, for two hours.
+measures by the wall clock: after the clock was set back by two hours, its usage plans refuse every request,
+and its event sources and queues pause, for two hours.
 
     python -m local.guarded_emulator [--undeployed]
 
