@@ -107,7 +107,7 @@ def _page(emulator_url: str, last: int) -> LogPage | None:
     try:
         with _open(f"{emulator_url}{PATH}?after={last}", timeout=TIMEOUT_SECONDS) as response:
             return LogPage(**json.load(response))
-    except (OSError, HTTPException, ValueError):
+    except (OSError, HTTPException):
         return None
 
 
