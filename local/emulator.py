@@ -37,7 +37,8 @@ _open = build_opener(ProxyHandler({})).open
 
 
 UNSAVED = "The state could not be saved: "
-"""How the emulator's program begins the line with the reason."""
+UNWRITTEN = "Objects of S3 could not be written: "
+"""How the emulator's program begins the lines with its reasons to end with another status than 0."""
 
 
 class EmulatorError(Exception):
@@ -58,11 +59,13 @@ class Emulator:
         """Return when the state was last saved, in seconds since 1970; None for never."""
         return max((file.stat().st_mtime for file in self.state.glob("*.json")), default=None)
 
-    def last_words(self) -> str:
-        """Return why the state was not saved, or else the last lines that MiniStack has printed."""
-        lines = self.output.read_text(errors="replace").splitlines()
-        reasons = [line.removeprefix(UNSAVED) for line in lines if line.startswith(UNSAVED)]
-        return reasons[-1] if reasons else _tail(self.output)
+    def last_words(self, beginning: str = "") -> str:
+        """Return the rest of the last line printed with a beginning; without one the last lines."""
+        if not beginning:
+            return _tail(self.output)
+        with self.output.open(errors="replace") as printed:
+            found = [line.removeprefix(beginning).strip() for line in printed if line.startswith(beginning)]
+        return found[-1] if found else ""
 
     def deployed(self) -> None:
         """Have the deployment saved from now on, when the emulator was started as not deployed."""

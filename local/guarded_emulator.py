@@ -8,11 +8,13 @@ and its event sources and queues pause, for two hours.
     python -m local.guarded_emulator [--undeployed]
 
 A line on standard input says that the deployment is complete, which ``--undeployed`` waits for
-(``StateSaver``). Exit status 3: the state could not be saved at the end; the last line printed says why.
+(``StateSaver``). Exit status 3: the state could not be saved at the end, or objects of S3 were not written; a
+line that begins with ``UNSAVED`` or ``UNWRITTEN`` says why.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -27,6 +29,7 @@ from ministack.services import kinesis, lambda_svc
 from local import retention
 from local.archive_spool import ArchiveSpool
 from local.emulated_stream import EmulatedStream
+from local.emulator import UNSAVED, UNWRITTEN
 from local.function_log import FunctionLog, FunctionLogServer
 from local.origin_guard import API_PATH, AsgiApp, OriginGuard, Receive, Scope, Send
 from local.request_queue import RequestQueue
@@ -60,12 +63,30 @@ def main() -> None:
     threading.Thread(
         target=saver.keep_saving, args=(ministack.app._build_persistence_save_dict,), daemon=True
     ).start()
+    unwritten = _UnwrittenObjects()
+    logging.getLogger("s3").addHandler(unwritten)
     try:
         ministack.app.main()
     finally:
         archive.flush()
     if saver.failure is not None:
+        print(f"{UNSAVED}{saver.failure}", flush=True)
+    if unwritten.count:
+        print(f"{UNWRITTEN}{unwritten.count}, the last: {unwritten.reason}", flush=True)
+    if unwritten.count or saver.failure is not None:
         sys.exit(UNSAVED_STATUS)
+
+
+class _UnwrittenObjects(logging.Handler):
+    """Counts the objects that MiniStack could not write to disk. It responds with success, and logs it."""
+
+    count = 0
+    reason = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "Failed to persist" in record.getMessage():
+            self.count += 1
+            self.reason = str(record.args[-1]) if isinstance(record.args, tuple) else ""
 
 
 def _patch(saver: StateSaver, archive: ArchiveSpool) -> None:

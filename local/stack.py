@@ -20,7 +20,7 @@ from chalicelib.errors import AwsError
 from local import catalogue, state
 from local.coordinates import FILE_NAME, Stack, to_stack, written
 from local.damage import check_emulator_state, how_to_remove
-from local.emulator import Emulator, EmulatorError, start_emulator
+from local.emulator import UNSAVED, UNWRITTEN, Emulator, EmulatorError, start_emulator
 from local.gateway import patch_api
 from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
@@ -131,18 +131,28 @@ def _start(
 
 
 def _stop_saving(emulator: Emulator) -> None:
-    """Stop the emulator. Raises StateError when it ran to the end and could not save its state."""
+    """Stop the emulator. Raises StateError when it ran to the end and could not keep what it had."""
     has_ended = emulator.process.poll() is not None
     status = emulator.stop()
     if status and not has_ended:
+        raise state.StateError(_what_is_not_kept(emulator))
+
+
+def _what_is_not_kept(emulator: Emulator) -> str:
+    unsaved, unwritten = emulator.last_words(UNSAVED), emulator.last_words(UNWRITTEN)
+    sentences = ["Stopped, but not everything is kept."]
+    if unwritten:
+        sentences.append(f"Objects of the archive could not be written ({unwritten}).")
+    if unsaved or not unwritten:
         saved = emulator.saved_at()
-        at = time.strftime("%H:%M:%S", time.localtime(saved)) if saved else None
-        raise state.StateError(
-            f"Stopped, but the state of the emulator could not be saved ({emulator.last_words()}). "
-            + (f"The next run goes on from what was saved at {at}: events" if at else "Events")
-            + " that were accepted later and not delivered are lost. The engine keeps those that were "
-            f"delivered. Free some space, or make {emulator.state} a folder that you may write."
+        since = time.strftime("after %H:%M:%S", time.localtime(saved)) if saved else "in this run"
+        sentences.append(
+            f"The state of the emulator could not be saved ({unsaved or emulator.last_words()}): events that "
+            f"were accepted {since} and not delivered are lost. The engine keeps those that were delivered."
         )
+    return " ".join(
+        [*sentences, f"Free some space, or make {emulator.state.parent} a folder that you may write."]
+    )
 
 
 def _not_deployed(home: Path, emulator: Emulator, error: Exception) -> Exception:

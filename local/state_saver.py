@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.emulator import UNSAVED
-
 SAVE_SECONDS = 2.0
 """The shortest time between two saves."""
 MAX_SHARE = 0.05
@@ -75,7 +73,7 @@ class StateSaver:
                 self._write(_STREAMS, streams)
             except Exception as error:  # noqa: BLE001 - whatever it is, the state is not saved
                 self.failure = error
-                print(f"{UNSAVED}{type(error).__name__}: {error}", flush=True)
+                print(f"A save failed: {error!r}", flush=True)
 
     def keep_saving(self, states: Callable[[], States]) -> None:
         """Save from time to time, in the thread that calls this, for ever."""

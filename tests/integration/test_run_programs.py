@@ -123,8 +123,12 @@ def test_kept_is_said_only_when_the_state_was_saved(run, ports, eventually):
     eventually(lambda: ready(terminal), 120)
     # What a full disk does, too: the file cannot be written.
     (terminal.home / "emulator" / "state" / "kinesis.json.tmp").mkdir(parents=True)
+    (account,) = (terminal.home / "emulator" / "s3").iterdir()
+    (account / terminal.stack["bucket"]).write_text("a file")
     send(terminal, "any")
+    eventually(lambda: engine_events(terminal) == ["any"], 60)
     assert terminal.interrupt() == 1
-    assert "could not be saved" in terminal.text
+    assert "The state of the emulator could not be saved" in terminal.text
+    assert "Objects of the archive could not be written (1, the last: " in terminal.text
     assert "kept in" not in terminal.text
     assert "Traceback" not in terminal.text
