@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _start(
         is_deployed=False,
         inherited=[lock],
     )
-    started.callback(_stop_saving, emulator)
+    started.push(partial(_stop_saving, emulator))
     report("Deploying the packaged template")
     session = boto3.Session("test", "test", region_name=REGION)
     try:
@@ -130,11 +131,14 @@ def _start(
     return Running(stack, session, engine, emulator)
 
 
-def _stop_saving(emulator: Emulator) -> None:
-    """Stop the emulator. Raises StateError when it ran to the end and could not keep what it had."""
+def _stop_saving(emulator: Emulator, _kind: object, error: BaseException | None, _trace: object) -> None:
+    """Stop the emulator. Raises StateError when it ran to the end and could not keep what it had.
+
+    An error that ends the run is the cause, and is reported alone.
+    """
     has_ended = emulator.process.poll() is not None
     status = emulator.stop()
-    if status and not has_ended:
+    if status and not has_ended and (error is None or isinstance(error, KeyboardInterrupt)):
         raise state.StateError(_what_is_not_kept(emulator))
 
 

@@ -1,8 +1,8 @@
 """Saves the emulator's state: from time to time, and at its end. It runs in the emulator's process.
 
 MiniStack 1.5.33 saves at its end only, so a kill loses everything since the start, and it only logs what it
-could not save. A save here goes to a temporary file that takes the place of the old one. What a save costs
-bounds how often it is made.
+could not save. A save here writes temporary files, which take the places of the old ones when all of them are
+whole. What a save costs bounds how often it is made.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +55,23 @@ class StateSaver:
         self._changed = True
 
     def save(self, states: States) -> None:
-        """Save every service whose state differs from what was saved.
+        """Save every service whose state differs from what was saved: all of them, or none.
 
-        The streams are copied first and written last: what became of a record, such as a message in the
-        quarantine, is on disk before the place that is behind the record. So a failure ends the save.
+        The streams are copied first and take their place last: what became of a record, such as a message in
+        the quarantine, is on disk before the place that is behind the record.
         """
         with self._saving:
             self._changed = False
             self.failure = None
-            names = [name for name in states if self._is_deployed or name != _DEPLOYMENT]
             if not self._is_deployed and not self._file(_DEPLOYMENT).exists():
                 return
             try:
-                streams = _copied(states[_STREAMS]) if _STREAMS in names else None
-                for name in names:
-                    if name != _STREAMS:
-                        self._write(name, _copied(states[name]))
-                self._write(_STREAMS, streams)
+                self._write(
+                    {name: text for name, text in self._texts(states) if self._saved.get(name) != hash(text)}
+                )
             except Exception as error:  # noqa: BLE001 - whatever it is, the state is not saved
                 self.failure = error
+                self._changed = True
                 print(f"A save failed: {error!r}", flush=True)
 
     def keep_saving(self, states: Callable[[], States]) -> None:
@@ -85,22 +84,31 @@ class StateSaver:
                 self.save({name: state for name, state in states().items() if name != _SKIPPED})
                 pause_seconds = max(SAVE_SECONDS, (time.monotonic() - started) / MAX_SHARE)
 
-    def _write(self, name: str, state: Any) -> None:
-        if state is None:
-            return
-        text = self._encode(name, state)
-        if self._saved.get(name) == hash(text):
-            return
-        file = self._file(name)
+    def _texts(self, states: States) -> Iterator[tuple[str, str]]:
+        """Return the services that have something to save, the streams last, and the text of their files."""
+        names = [name for name in states if self._is_deployed or name != _DEPLOYMENT]
+        streams = _copied(states[_STREAMS]) if _STREAMS in states else None
+        for name in names:
+            state = None if name == _STREAMS else _copied(states[name])
+            if state is not None:
+                yield name, self._encode(name, state)
+        if streams is not None:
+            yield _STREAMS, self._encode(_STREAMS, streams)
+
+    def _write(self, texts: Mapping[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(file.name + ".tmp")
+        temporaries = {name: self._file(name).with_suffix(".json.tmp") for name in texts}
         try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(file)
+            for name, text in texts.items():
+                temporaries[name].write_text(text, encoding="utf-8")
+            for name, text in texts.items():
+                temporaries[name].replace(self._file(name))
+                self._saved[name] = hash(text)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            for temporary in temporaries.values():
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
             raise
-        self._saved[name] = hash(text)
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.json"

@@ -156,7 +156,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], output: Path, deadline: 
         if ready is not None:
             return ready.group(1)
         if ended:
-            raise EngineProcessError(text.strip() or f"The engine ended with status {process.returncode}")
+            silence = f"The engine ended with status {process.returncode} and printed nothing to {output}"
+            raise EngineProcessError(text.strip() or f"{silence}. Look whether the disk is full.")
         time.sleep(_POLL_SECONDS)
     raise EngineProcessError(
         f"The engine was not ready in time: {output.read_text(errors='replace').strip()}"

@@ -45,6 +45,15 @@ CREATE TABLE records (
 PRAGMA user_version = 1;
 COMMIT;
 """
+_OUTSIDE_CAUSES = (
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+)
+"""Primary result codes (sqlite.org/rescode.html) that say nothing against the database: it must not go."""
 _COLUMNS = (
     "event_id, call_id, user_id, session_id, item_id, event_type, event_value, sent_at, received_at, "
     "properties, recommendation_id, impression, attribution_source"
@@ -149,7 +158,8 @@ class Store:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    if path.exists() and not path.stat().st_size:
+    is_new = not path.exists()
+    if not is_new and not path.stat().st_size:
         raise sqlite3.DatabaseError("it is empty")
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
@@ -160,6 +170,8 @@ def _open(path: Path) -> sqlite3.Connection:
         _prepare_schema(connection)
     except BaseException:
         connection.close()
+        if is_new:  # such as on a full disk: the next start would find an empty file
+            path.unlink(missing_ok=True)
         raise
     return connection
 
@@ -181,11 +193,14 @@ def _prepare_schema(connection: sqlite3.Connection) -> None:
 def _open_problem(path: Path, error: Exception) -> str:
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return f"{path} is in use by another program; stop it, or name another file with --database."
-    if isinstance(error, OSError):
-        return f"{path} cannot be used as the database ({error.strerror}); make it a file that you may write."
+    if isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _OUTSIDE_CAUSES:
+        return (
+            f"{path} cannot be used as the database ({error}). Free some space, make it a file that you may "
+            "write, or name another file with --database."
+        )
     return (
-        f"{path} cannot be used as the engine's database ({error}). "
-        f"Remove it, then run this again: {shell_line('rm', str(path))}\n"
+        f"{path} cannot be used as the database ({error}). Remove it, or name another file with --database, "
+        f"then start again: {shell_line('rm', str(path))}\n"
         "The engine forgets the events that it was sent then. Nothing else is lost."
     )
 

@@ -109,8 +109,29 @@ def test_a_file_that_is_not_a_database_of_the_engine_is_refused_with_a_remedy(tm
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     for path in (text, newer, tmp_path):
-        with pytest.raises(StartError, match="name another file with --database"):
+        with pytest.raises(StartError, match="name another file with --database") as raised:
             Store(path, ids())
+        # A folder is no damaged database.
+        assert ("rm " in str(raised.value)) == (path != tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 0.5, 0.99])
+def test_a_database_that_is_not_whole_is_no_new_one(tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "events.db"
+    store = Store(path, ids())
+    store.append([call(*(f"event-{number}" for number in range(500)))])
+    store.close()
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    with pytest.raises(StartError, match=f"rm {path}"):
+        Store(path, ids())
+
+
+def test_a_database_that_could_not_be_created_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    (tmp_path / "events.db-wal").mkdir()
+    with pytest.raises(StartError):
+        Store(path, ids())
+    assert not path.exists()
 
 
 def test_calls_that_wait_together_are_reported_in_order(store: Store) -> None:

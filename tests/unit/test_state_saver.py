@@ -51,27 +51,30 @@ def test_a_service_with_nothing_to_save_keeps_its_file(folder):
     assert saved(folder) == {"sqs": {"queues": 1}}
 
 
-def test_the_streams_are_copied_first_and_written_last(folder):
-    services = Services(sqs={"queues": 1}, kinesis={"streams": 2})
-    (folder / "sqs.json.tmp").mkdir(parents=True)
+def test_the_streams_are_copied_first_and_take_their_place_last(folder):
+    services = Services(sqs={"queues": 1}, kinesis={"streams": 2}, sns={"topics": 3})
+    (folder / "sns.json").mkdir(parents=True)  # no file can take its place
     failing = saver(folder)
     failing.save(services())
-    assert services.copied == ["kinesis", "sqs"]
+    assert services.copied == ["kinesis", "sqs", "sns"]
     assert isinstance(failing.failure, OSError)
-    assert saved(folder) == {}
+    (folder / "sns.json").rmdir()
+    assert saved(folder) == {"sqs": {"queues": 1}}
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_one(folder):
+def test_a_file_that_cannot_be_written_leaves_all_old_ones(folder):
     first = saver(folder)
-    first.save(Services(kinesis={"streams": 1})())
+    first.save(Services(sqs={"queues": 1}, kinesis={"streams": 1})())
     (folder / "kinesis.json.tmp").mkdir()
-    first.save(Services(kinesis={"streams": 2})())
+    later = Services(sqs={"queues": 2}, kinesis={"streams": 2})
+    first.save(later())
     assert first.failure is not None
-    assert saved(folder) == {"kinesis": {"streams": 1}}
+    assert saved(folder) == {"sqs": {"queues": 1}, "kinesis": {"streams": 1}}
+    assert not (folder / "sqs.json.tmp").exists()
     (folder / "kinesis.json.tmp").rmdir()
-    first.save(Services(kinesis={"streams": 2})())
+    first.save(later())
     assert first.failure is None
-    assert saved(folder) == {"kinesis": {"streams": 2}}
+    assert saved(folder) == {"sqs": {"queues": 2}, "kinesis": {"streams": 2}}
 
 
 def test_only_what_differs_is_written_again(folder):
