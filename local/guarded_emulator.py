@@ -33,13 +33,14 @@ from local.emulator import UNSAVED, UNWRITTEN
 from local.function_log import FunctionLog, FunctionLogServer
 from local.origin_guard import API_PATH, AsgiApp, OriginGuard, Receive, Scope, Send
 from local.request_queue import RequestQueue
-from local.state_saver import StateSaver, encoder
+from local.state_saver import States, StateSaver, encoder
 from local.steady_clock import SteadyClock
 
 MAX_API_REQUESTS = 8
 """API requests in the emulator at a time. The others wait. Its own limit would respond with 504."""
 UNDEPLOYED = "--undeployed"
 UNSAVED_STATUS = 3
+_READ_SECONDS = 1.0
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -57,9 +58,10 @@ def main() -> None:
     saver = StateSaver(folder, encode, is_deployed=UNDEPLOYED not in sys.argv)
     archive = ArchiveSpool(Path(os.environ["ARCHIVE_SPOOL_DIR"]), retention.put_object)
     del sys.argv[1:]  # MiniStack would read them
-    _patch(saver, archive)
+    starter = threading.Thread(target=_follow_starter, args=(saver,), daemon=True)
+    starter.start()
+    _patch(saver, archive, starter)
     archive.start()
-    threading.Thread(target=_follow_starter, args=(saver,), daemon=True).start()
     threading.Thread(
         target=saver.keep_saving, args=(ministack.app._build_persistence_save_dict,), daemon=True
     ).start()
@@ -89,10 +91,15 @@ class _UnwrittenObjects(logging.Handler):
             self.reason = str(record.args[-1]) if isinstance(record.args, tuple) else ""
 
 
-def _patch(saver: StateSaver, archive: ArchiveSpool) -> None:
+def _patch(saver: StateSaver, archive: ArchiveSpool, starter: threading.Thread) -> None:
+    def save_at_end(states: States) -> None:
+        # Who stops the emulator closes standard input first: what was written to it counts.
+        starter.join(_READ_SECONDS)
+        saver.save(states)
+
     log = FunctionLog()
     retention.install(log, archive)
-    ministack.app.save_all = saver.save
+    ministack.app.save_all = save_at_end
     EmulatedStream(kinesis, lambda_svc).install(delivered=saver.changed)
     emulator = _noting_changes(ministack.app.app, saver)
     ministack.app.app = OriginGuard(

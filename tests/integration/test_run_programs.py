@@ -121,8 +121,10 @@ def test_an_engine_that_ends_after_each_start_ends_the_run_with_a_sentence(run, 
 def test_kept_is_said_only_when_the_state_was_saved(run, ports, eventually):
     terminal = run(*ports)
     eventually(lambda: ready(terminal), 120)
-    # What a full disk does, too: the file cannot be written.
-    (terminal.home / "emulator" / "state" / "kinesis.json.tmp").mkdir(parents=True)
+    # As on a full disk, nothing can be written there any more.
+    folder = terminal.home / "emulator" / "state"
+    folder.rename(folder.with_name("moved"))
+    folder.write_text("a file")
     (account,) = (terminal.home / "emulator" / "s3").iterdir()
     (account / terminal.stack["bucket"]).write_text("a file")
     send(terminal, "any")
