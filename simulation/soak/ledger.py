@@ -45,7 +45,7 @@ class Ledger:
     timings: list[Timing] = field(default_factory=list)
 
     def note_response(self, route: str, response: Response) -> None:
-        """Count a response. Note its beginning when docs/api.md does not name its status for the route."""
+        """Count a response. Note its beginning when its status is not expected for the route."""
         self.responses[route, response.status] += 1
         if response.status not in STATUSES[route]:
             self.undocumented.append(f"{response.status} of {route}: {response.content[:200]!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -36,7 +37,7 @@ class SoakError(Exception):
 
 
 class LocalRun:
-    """The program. ``home`` keeps its state, and what it prints in a file for each start."""
+    """The program. ``home`` keeps its state, and what it and the emulator print, by start."""
 
     def __init__(self, home: Path) -> None:
         self.stack: dict[str, str] = {}
@@ -111,6 +112,10 @@ class LocalRun:
         self._process.wait()
         if not _until(lambda: not _running(_identities([*parts.engine, *parts.emulator])), STOP_SECONDS):
             raise SoakError("The engine or the emulator still runs, a minute after make run was killed.")
+        # The next start begins it anew.
+        shutil.copy(
+            self._home / "stack" / "emulator" / "ministack.log", self._home / f"emulator-{self._starts}.log"
+        )
 
     def stop(self) -> int:
         """Stop the program and return its exit status. From then on, ``leftover`` is known."""

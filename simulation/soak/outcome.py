@@ -20,7 +20,7 @@ STATUSES: Mapping[str, frozenset[int]] = {
     "batch": frozenset({202, 429, 502, 503, 504}),
     "invalid": frozenset({400, 403, 415, 429, 502, 503, 504}),
 }
-"""The documented statuses of valid requests by route, and those of invalid ones."""
+"""The documented statuses of valid requests by route, and those of invalid ones. 500 is a fault of ours."""
 
 
 @dataclass(frozen=True)

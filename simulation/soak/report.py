@@ -62,7 +62,7 @@ class Result:
             "what is invalid is refused, and nothing else": not (
                 counts.wrongly_refused or counts.wrongly_accepted
             ),
-            "every status is documented": not counts.undocumented,
+            "every status is documented, and none is 500": not counts.undocumented,
             "make run ends well and leaves no process": self.exit_status == 0 and self.leftover == 0,
         }
 

@@ -6,14 +6,14 @@ Every event has a mark of its own, a property that tells it from all others wher
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any
 
 from local.catalogue import FOLDER
+from simulation.soak.bodies import STYLES, put_events
 from simulation.soak.invalid import INVALID, Invalid
 from simulation.soak.scenario import Scenario
 
@@ -23,17 +23,12 @@ MARK = "mark"
 VISIT_REQUESTS = 20
 """Requests of a client until its next visit, which is another session."""
 MAX_BATCH_EVENTS = 20
+PUT_EVENTS_SHARE = 0.2
+"""Share of the batches that have the form of a PutEvents body."""
+WITH_TIME_ONLY = 0.5
+"""The draw for an event with SentAt and without EventId."""
 RECOMMENDATIONS_SHARE, BATCH_SHARE, INVALID_SHARE = 0.2, 0.1, 0.1
 """Shares of the requests. The others have one event."""
-
-STYLES: Mapping[str, Callable[[Any], bytes]] = {
-    "compact": lambda body: json.dumps(body, separators=(",", ":")).encode(),
-    "UTF-8": lambda body: json.dumps(body, ensure_ascii=False).encode(),
-    "indented": lambda body: b"\r\n\t" + json.dumps(body, indent=4).encode() + b"\n\n",
-    "all escaped": lambda body: _escape_letters(json.dumps(body)).encode(),
-    "sorted": lambda body: json.dumps(body, sort_keys=True).encode(),
-}
-"""The ways in which clients write the same JSON."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ class Request:
     """A request, and the time at which it is sent, in seconds since the start of the traffic.
 
     ``route`` is its name in the report. A request for recommendations has ``body`` and no events, an invalid
-    one has ``invalid``.
+    one has ``invalid``. ``is_put_events`` is a batch in the form of a PutEvents body.
     """
 
     at_seconds: float
@@ -68,6 +63,7 @@ class Request:
     events: tuple[Event, ...] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
     style: str = "compact"
+    is_put_events: bool = False
     content_type: str = "application/json"
     invalid: Invalid | None = None
 
@@ -81,9 +77,10 @@ class Request:
             return self.invalid.content
         if not self.events:
             return STYLES[self.style](self.body)
-        if not self.is_batch:
-            return STYLES[self.style](events[0].body)
-        return STYLES[self.style]({"Events": [event.body for event in events]})
+        bodies = [event.body for event in events]
+        if self.is_put_events:
+            return STYLES[self.style](put_events(bodies))
+        return STYLES[self.style]({"Events": bodies} if self.is_batch else bodies[0])
 
 
 def schedule(scenario: Scenario, random: Random, started: datetime) -> list[list[Request]]:
@@ -126,8 +123,9 @@ class _Writer:
         style = self._random.choice(list(STYLES))
         content_type = self._random.choice(["application/json", "application/json; charset=utf-8"])
         if draw < RECOMMENDATIONS_SHARE + INVALID_SHARE + BATCH_SHARE:
-            events = tuple(self._batch(at_seconds))
-            return Request(at_seconds, "batch", path, events, style=style, content_type=content_type)
+            is_put_events = self._random.random() < PUT_EVENTS_SHARE
+            events = tuple(self._put_events(at_seconds) if is_put_events else self._batch(at_seconds))
+            return Request(at_seconds, "batch", path, events, {}, style, is_put_events, content_type)
         event = self._event(at_seconds, self._random.random())
         return Request(at_seconds, "event", path, (event,), style=style, content_type=content_type)
 
@@ -154,6 +152,11 @@ class _Writer:
             event = self._event(at_seconds, draw)
             yield Event(event.mark, {**event.body, "EventType": ""}, valid=False)
 
+    def _put_events(self, at_seconds: float) -> Iterator[Event]:
+        """Yield the events of a PutEvents body: each has a time, and the SDKs make the ids of none."""
+        for _ in range(self._random.randint(2, 10)):
+            yield self._event(at_seconds, WITH_TIME_ONLY)
+
     def _event(self, at_seconds: float, draw: float) -> Event:
         """Return an event. ``draw`` decides whether it has an EventId, SentAt, both or neither."""
         self._events += 1
@@ -166,7 +169,7 @@ class _Writer:
         midway = self._requests % VISIT_REQUESTS >= VISIT_REQUESTS // 2
         if self._user_id is not None and (midway or not self._signs_in):
             body["UserId"] = self._user_id
-        if draw < 0.5:
+        if draw < WITH_TIME_ONLY:
             body["EventId"] = f"client-{mark}"
         if 0.4 <= draw < 0.75:
             body["SentAt"] = self._time(self._started + timedelta(seconds=at_seconds))
@@ -190,6 +193,8 @@ class _Writer:
             body["EventAttributionSource"] = "newsletter 47"
         elif draw < 0.25:
             body["Event"]["itemId"] = "i" * 256
+        elif draw < 0.30:
+            body |= {"RecommendationId": None, "EventAttributionSource": None}
 
     def _time(self, moment: datetime) -> str | float:
         """Return a time in one of the spellings of the contract."""
@@ -203,10 +208,3 @@ class _Writer:
     @property
     def _session_id(self) -> str:
         return f"visita-{self._client:03}-{self._requests // VISIT_REQUESTS:03} ☂"
-
-
-def _escape_letters(text: str) -> str:
-    """Return JSON in which the letters of ``view`` and ``read`` are escapes, as some libraries write them."""
-    for word in ("view", "read"):
-        text = text.replace(f'"{word}"', '"' + "".join(f"\\u{ord(letter):04x}" for letter in word) + '"')
-    return text

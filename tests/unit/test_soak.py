@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from chalicelib import contract
+from chalicelib.api import history, put_events_body, recommendations
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import from_record, from_request
 from simulation.poison import POISON
@@ -63,14 +64,24 @@ def test_every_event_has_a_mark_of_its_own_and_fits_the_contract_unless_it_is_in
 
 def test_every_style_writes_the_same_json(requests):
     for each in requests:
-        if each.events:
+        if each.events and not each.is_put_events:
             body = contract.parse(each.content(each.events))
             sent = [event.body for event in each.events]
             assert body == ({"Events": sent} if each.is_batch else sent[0])
 
 
+def test_the_body_of_a_put_events_call_has_the_same_events(requests):
+    calls = [each for each in requests if each.is_put_events]
+    assert calls
+    for each in calls:
+        body = contract.read(put_events_body.SCHEMA, contract.parse(each.content(each.events)))
+        for read, event in zip(put_events_body.to_events(body), each.events, strict=True):
+            assert isinstance(read.pop("SentAt"), float)
+            assert read == {name: value for name, value in event.body.items() if name != "SentAt" and value}
+
+
 def test_a_batch_that_is_sent_again_has_only_the_events_that_are_pending(requests):
-    batch = next(each for each in requests if each.is_batch)
+    batch = next(each for each in requests if each.is_batch and not each.is_put_events)
     assert contract.parse(batch.content(batch.events[1:2])) == {"Events": [batch.events[1].body]}
 
 
@@ -81,13 +92,10 @@ def test_what_is_called_invalid_breaks_the_contract(invalid):
     with pytest.raises(InvalidRequestError):
         body = contract.parse(invalid.content)
         if invalid.path == "/recommendations":
-            contract.read("recommendations", body)
-        elif isinstance(body, dict) and "Events" in body:
-            contract.read("batch", body)
-            for event in body["Events"]:
-                from_request(event, received_at=NOW, new_id=str)
+            recommendations.to_arguments(body, "arn")
         else:
-            from_request(body, received_at=NOW, new_id=str)
+            for event in history.events_of(body, 500)[0]:
+                from_request(event, received_at=NOW, new_id=str)
 
 
 @pytest.mark.parametrize("kind", POISON)
