@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the stack until Ctrl-C or SIGTERM and return the exit status."""
     options = _options().parse_args(arguments)
     remove_developer_settings()
-    stop = _stop_on_signals()
+    _interrupt_on_signals()
+    stop = threading.Event()
     home = options.home
     is_ready = False
     try:
@@ -61,19 +62,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _stop_on_signals() -> threading.Event:
-    """Raise KeyboardInterrupt at the first SIGINT or SIGTERM. Return the event that is set from then on."""
-    stop = threading.Event()
+def _interrupt_on_signals() -> None:
+    """Raise KeyboardInterrupt at the first SIGINT or SIGTERM, and ignore the next ones.
+
+    A second signal must not interrupt the end of the stack: processes would be left running. 'make' sends one
+    to its child when it gets one itself. The handler takes no lock: this thread may hold it.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        # A second signal must not interrupt the end of the stack: processes would be left running.
-        if not stop.is_set():
-            stop.set()
-            raise KeyboardInterrupt
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-    return stop
 
 
 def _print_line(line: str) -> None:

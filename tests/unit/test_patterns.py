@@ -32,12 +32,16 @@ PROGRAM = """
 import json, re, resource, sys, time
 resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
 job = json.load(sys.stdin)
-pattern = re.compile(job["pattern"])
+encode = str.encode if job["is_bytes"] else str
+pattern = re.compile(encode(job["pattern"]))
 for head, body, tail in job["texts"]:
     for length in (500, 700, 1_000, 5_000, 20_000):
         text = head + body * (length // len(body)) + tail
         started = time.process_time()
-        getattr(pattern, job["method"])(*job["before"], text)
+        result = getattr(pattern, job["method"])(*map(encode, job["before"]), encode(text))
+        if job["method"] == "finditer":
+            for _ in result:
+                pass
         if time.process_time() - started > 0.5:
             sys.exit(f"{job['pattern']!r} is slow for {head!r}, {length} times {body!r}, {tail!r}")
 """
@@ -54,7 +58,8 @@ TEXTS = [*product(HEADS, PIECES, TAILS)]
 def work(pattern, method):
     """What the process says that holds a pattern against all texts: nothing when it was linear."""
     job = {
-        "pattern": pattern,
+        "pattern": pattern.decode() if isinstance(pattern, bytes) else pattern,
+        "is_bytes": isinstance(pattern, bytes),
         "method": method,
         "before": [""] if method in ("sub", "subn") else [],
         "texts": TEXTS,
@@ -137,7 +142,8 @@ PATTERNS = sorted(
         for found in (of_the_contract(), of_the_templates(), of_the_services(), of_the_code())
         for origin, pattern, method in found
         if pattern is not None
-    }
+    },
+    key=str,
 )
 
 
