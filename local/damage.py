@@ -29,22 +29,8 @@ _HELD_BY = {
     "AWS::SQS::Queue": "sqs",
 }
 """The resources that a request or an event passes, and the service whose file has them under their name."""
-NEEDED = (
-    "apigateway_v1",
-    "athena",
-    "cloudformation",
-    "cloudwatch",
-    "firehose",
-    "glue",
-    "iam",
-    "kinesis",
-    "lambda",
-    "s3",
-    "sns",
-    "sqs",
-)
-"""The services with resources of the stack. Each has a file as soon as there is one. Log groups are made when
-they are missing."""
+IN_TEMPLATE = {*_HELD_BY.values(), "athena", "cloudformation", "cloudwatch", "glue", "iam", "sns"}
+"""The services with resources of the stack. Log groups are made when they are missing."""
 _FORMAT = "__ministack_format__"
 
 
@@ -61,7 +47,7 @@ def check_emulator_state(home: Path) -> None:
         try:
             payloads[file.stem] = _payload(file)
         except _DamageError as error:
-            if file.stem in NEEDED:
+            if file.stem in IN_TEMPLATE:
                 raise damaged(home, f"{file} {error}") from error
             raise StateError(
                 f"{file} {error}. The stack does not need it. Remove it: {shell_line('rm', str(file))}"
@@ -73,11 +59,8 @@ def check_emulator_state(home: Path) -> None:
 
 def _problems(folder: Path, payloads: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Return what is wrong with files that are whole, as clauses. The first one explains the others."""
-    for name in NEEDED:
-        if not payloads.get(name):
-            yield f"{folder / name}.json {'holds nothing' if name in payloads else 'is missing'}"
     yield from _deployment_problems(folder, payloads)
-    yield from _code_problems(folder, payloads["lambda"])
+    yield from _code_problems(folder, payloads.get("lambda", {}))
 
 
 def state_folder(home: Path) -> Path:
@@ -116,9 +99,13 @@ def _payload(file: Path) -> Mapping[str, Any]:
 
 def _deployment_problems(folder: Path, payloads: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Return why the saved stack takes no change, and which of its resources are not there."""
+    deployments = folder / "cloudformation.json"
+    if "cloudformation" not in payloads:
+        yield f"{deployments} is missing"
+        return
     stack = _entries(payloads["cloudformation"].get("stacks")).get(STACK_NAME)
     if not isinstance(stack, dict):
-        yield f"{folder / 'cloudformation.json'} has no stack {STACK_NAME}"
+        yield f"{deployments} has no stack {STACK_NAME}"
         return
     status = str(stack.get("StackStatus"))
     if state_of(status).operation != "UPDATE":
@@ -126,10 +113,13 @@ def _deployment_problems(folder: Path, payloads: Mapping[str, Mapping[str, Any]]
     resources = stack.get("_resources")
     for resource in resources.values() if isinstance(resources, dict) else ():
         kind, name = _kind_and_name(resource)
-        if kind in _HELD_BY and not any(
-            name in _entries(store) for store in payloads[_HELD_BY[kind]].values()
-        ):
-            yield f"{folder / _HELD_BY[kind]}.json does not have {name}"
+        if kind in _HELD_BY:
+            service = _HELD_BY[kind]
+            file = folder / f"{service}.json"
+            if service not in payloads:
+                yield f"{file} is missing"
+            elif not any(name in _entries(store) for store in payloads[service].values()):
+                yield f"{file} does not have {name}"
 
 
 def _kind_and_name(resource: Any) -> tuple[str, str]:

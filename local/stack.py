@@ -88,6 +88,8 @@ def running_stack(
                 report=report,
             )
         except OSError as error:
+            if not Path(str(error.filename or home)).absolute().is_relative_to(home.absolute()):
+                raise
             raise state.unusable(error, home) from error
         started.enter_context(written(running.stack, coordinates))
         yield running
