@@ -22,8 +22,9 @@ MAX_SHARE = 0.05
 _ATTEMPTS = 5
 _STREAMS = "kinesis"
 _DEPLOYMENT = "cloudformation"
-_SKIPPED = "cloudwatch_logs"
-"""Not saved from time to time: it is long, and a log that ends early loses no event."""
+_LOG = "cloudwatch_logs"
+"""Saved at the end only, apart from the others. It is long and grows with every invocation, so that a copy of
+it may fail again and again. A log that ends early loses no event."""
 
 States = Mapping[str, Callable[[], Any]]
 """The functions that return a copy of the state of each service; None: it has nothing to save."""
@@ -58,21 +59,19 @@ class StateSaver:
         """Save every service whose state differs from what was saved: all of them, or none.
 
         The streams are copied first and take their place last: what became of a record, such as a message in
-        the quarantine, is on disk before the place that is behind the record.
+        the quarantine, is on disk before the place that is behind the record. The log is saved after them:
+        without it, nothing is lost that anybody has accepted.
         """
         with self._saving:
             self._changed = False
             self.failure = None
             if not self._is_deployed and not self._file(_DEPLOYMENT).exists():
                 return
-            try:
-                self._write(
-                    {name: text for name, text in self._texts(states) if self._saved.get(name) != hash(text)}
-                )
-            except Exception as error:  # noqa: BLE001 - whatever it is, the state is not saved
-                self.failure = error
+            self.failure = self._try({name: state for name, state in states.items() if name != _LOG})
+            if self.failure is not None:
                 self._changed = True
-                print(f"A save failed: {error!r}", flush=True)
+            if _LOG in states:
+                self._try({_LOG: states[_LOG]})
 
     def keep_saving(self, states: Callable[[], States]) -> None:
         """Save from time to time, in the thread that calls this, for ever."""
@@ -81,8 +80,19 @@ class StateSaver:
             time.sleep(pause_seconds)
             if self._changed:
                 started = time.monotonic()
-                self.save({name: state for name, state in states().items() if name != _SKIPPED})
+                self.save({name: state for name, state in states().items() if name != _LOG})
                 pause_seconds = max(SAVE_SECONDS, (time.monotonic() - started) / MAX_SHARE)
+
+    def _try(self, states: States) -> Exception | None:
+        """Save all of the states, or none. Return why none."""
+        try:
+            self._write(
+                {name: text for name, text in self._texts(states) if self._saved.get(name) != hash(text)}
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the state is not saved
+            print(f"A save of {'the log' if _LOG in states else 'the state'} failed: {error!r}", flush=True)
+            return error
+        return None
 
     def _texts(self, states: States) -> Iterator[tuple[str, str]]:
         """Return the services that have something to save, the streams last, and the text of their files."""

@@ -77,6 +77,17 @@ def test_a_file_that_cannot_be_written_leaves_all_old_ones(folder):
     assert saved(folder) == {"sqs": {"queues": 2}, "kinesis": {"streams": 2}}
 
 
+def test_a_log_that_cannot_be_copied_costs_no_event(folder, capsys):
+    # Every invocation of a function adds to the log, and a dictionary that grows cannot be copied.
+    first = saver(folder)
+    first.save(
+        Services(sqs={"queues": 1}, cloudwatch_logs=RuntimeError("it grows"), kinesis={"streams": 2})()
+    )
+    assert saved(folder) == {"sqs": {"queues": 1}, "kinesis": {"streams": 2}}
+    assert first.failure is None
+    assert "it grows" in capsys.readouterr().out
+
+
 def test_only_what_differs_is_written_again(folder):
     first = saver(folder)
     first.save(Services(sqs={"queues": 1}, kinesis={"streams": 2})())
