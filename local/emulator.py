@@ -124,7 +124,7 @@ def start_emulator(
     """
     port = _free_port(port)
     shutil.rmtree(_scratch(state_dir), ignore_errors=True)
-    for folder in (_scratch(state_dir), _state(state_dir), _objects(state_dir)):
+    for folder in (_scratch(state_dir), _state(state_dir), _objects(state_dir), _spool(state_dir)):
         make_private(folder)
     archive_spool.restore(_spool(state_dir), _buckets(state_dir))
     archive_compaction.compact(_buckets(state_dir), state_dir / "archive-compaction")

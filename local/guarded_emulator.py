@@ -40,6 +40,7 @@ MAX_API_REQUESTS = 8
 """API requests in the emulator at a time. The others wait. Its own limit would respond with 504."""
 UNDEPLOYED = "--undeployed"
 UNSAVED_STATUS = 3
+_UNWRITTEN_WORDS = ("Failed to persist", "S3 delivery failed")
 _READ_SECONDS = 1.0
 _READS = ("GET", "HEAD", "OPTIONS")
 
@@ -66,7 +67,8 @@ def main() -> None:
         target=saver.keep_saving, args=(ministack.app._build_persistence_save_dict,), daemon=True
     ).start()
     unwritten = _UnwrittenObjects()
-    logging.getLogger("s3").addHandler(unwritten)
+    for name in ("s3", "firehose"):
+        logging.getLogger(name).addHandler(unwritten)
     try:
         ministack.app.main()
     finally:
@@ -86,7 +88,7 @@ class _UnwrittenObjects(logging.Handler):
     reason = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "Failed to persist" in record.getMessage():
+        if any(words in record.getMessage() for words in _UNWRITTEN_WORDS):
             self.count += 1
             self.reason = str(record.args[-1]) if isinstance(record.args, tuple) else ""
 

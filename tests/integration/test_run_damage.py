@@ -56,7 +56,7 @@ def replace_by_a_folder(file):
 
 
 def replace_by_a_file(folder):
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     folder.write_text("a file")
 
 
@@ -67,6 +67,8 @@ DAMAGES = {
     "a file for the emulator's folder": ("emulator", replace_by_a_file),
     "a file for the state's folder": ("emulator/state", replace_by_a_file),
     "a file for the archive's folder": ("emulator/s3", replace_by_a_file),
+    "a file for the spool's folder": ("emulator/archive-spool", replace_by_a_file),
+    "a file for the compaction's folder": ("emulator/archive-compaction", replace_by_a_file),
     "a folder for the lock": ("personalize-api.lock", replace_by_a_folder),
     "a folder for the engine's log": ("engine.log", replace_by_a_folder),
     "a folder for the emulator's log": ("emulator/ministack.log", replace_by_a_folder),

@@ -129,8 +129,15 @@ def test_kept_is_said_only_when_the_state_was_saved(run, ports, eventually):
     (account / terminal.stack["bucket"]).write_text("a file")
     send(terminal, "any")
     eventually(lambda: engine_events(terminal) == ["any"], 60)
+    output = terminal.home / "emulator" / "ministack.log"
+    eventually(lambda: "Failed to persist" in output.read_text(), 60)
+    spool = terminal.home / "emulator" / "archive-spool"
+    spool.rename(spool.with_name("moved-spool"))
+    spool.write_text("a file")
+    send(terminal, "other")
+    eventually(lambda: engine_events(terminal) == ["any", "other"], 60)
     assert terminal.interrupt() == 1
     assert "The state of the emulator could not be saved" in terminal.text
-    assert "Objects of the archive could not be written (1, the last: " in terminal.text
+    assert "Objects of the archive could not be written (2, the last: " in terminal.text
     assert "kept in" not in terminal.text
     assert "Traceback" not in terminal.text
