@@ -73,12 +73,23 @@ def main() -> None:
         ministack.app.main()
     finally:
         archive.flush()
+        _end_workers()
     if saver.failure is not None:
         print(f"{UNSAVED}{saver.failure}", flush=True)
     if unwritten.count:
         print(f"{UNWRITTEN}{unwritten.count}, the last: {unwritten.reason}", flush=True)
     if unwritten.count or saver.failure is not None:
         sys.exit(UNSAVED_STATUS)
+
+
+def _end_workers() -> None:
+    """End the workers of functions that are left.
+
+    One in the middle of its retries would go on for two minutes and call the engine of the next run.
+    """
+    if os.getpgrp() == os.getpid():  # the group has this program and its workers only
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
 
 
 class _UnwrittenObjects(logging.Handler):
