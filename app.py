@@ -18,7 +18,7 @@ services = Services.from_environ(os.environ)
 observability.set_level(services.config.log_level)
 
 app = Chalice(app_name="personalize-api")
-PROTECTED: dict[str, Any] = {
+POST: dict[str, Any] = {
     "methods": ["POST"],
     "api_key_required": True,
     "content_types": ["application/json"],
@@ -29,21 +29,42 @@ PROTECTED: dict[str, Any] = {
         max_age=600,
     ),
 }
+GET: dict[str, Any] = {**POST, "methods": ["GET"], "content_types": []}  # Chalice would check the default
 
 
-@app.route("/recommendations", **PROTECTED)
+@app.route("/recommendations", **POST)
 def post_recommendations() -> Response:
     return _respond("recommendations")
 
 
-@app.route("/history", **PROTECTED)
+@app.route("/ranking", **POST)
+def post_ranking() -> Response:
+    return _respond("ranking")
+
+
+@app.route("/action-recommendations", **POST)
+def post_action_recommendations() -> Response:
+    return _respond("action_recommendations")
+
+
+@app.route("/history", **POST)
 def post_history() -> Response:
     return _respond("history")
 
 
-@app.route("/events", **PROTECTED)
+@app.route("/events", **POST)
 def post_events() -> Response:
     return _respond("history")
+
+
+@app.route("/openapi.json", **GET)
+def get_openapi() -> Response:
+    return _respond("openapi")
+
+
+@app.route("/health", **GET)
+def get_health() -> Response:
+    return _respond("health")
 
 
 @app.on_kinesis_record(
@@ -60,15 +81,14 @@ def deliver_events(event: KinesisEvent) -> dict[str, Any]:
 
 
 def _respond(operation: str) -> Response:
-    from chalicelib.api import respond
+    from chalicelib import api
 
     request = cast(Request, app.current_request)
-    response = respond(
-        operation,
+    asked = api.Request(
         cast(bytes, request.raw_body),
-        services,
-        request_id=request.context.get("requestId"),
+        {**(request.query_params or {})},
         seconds_left=lambda: app.lambda_context.get_remaining_time_in_millis() / 1000,
     )
+    response = api.respond(operation, asked, services, request_id=request.context.get("requestId"))
     of_origin = services.config.allowed_origins.headers(request.headers.get("origin"))
     return Response(observability.to_json(response.body), {**response.headers, **of_origin}, response.status)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chalicelib.cors import AllowedOrigins, parse_headers, parse_origins
 from chalicelib.errors import ConfigError
+from chalicelib.selection.campaigns import name_of
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,21 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def _campaign(text: str) -> str:
+    if not _ARN.fullmatch(text):
+        raise ValueError("the ARN of a campaign or a recommender")
+    return text
+
+
+def _campaign_or_none(text: str) -> str | None:
+    return _campaign(text) if text else None
+
+
+def _campaigns(text: str) -> tuple[str, ...]:
+    return tuple(_campaign(each.strip()) for each in text.split(",")) if text else ()
+
+
+_ARN = re.compile(r"arn:[a-z0-9-]+:personalize:[a-z0-9-]+:[0-9]+:(?:campaign|recommender)/[A-Za-z0-9_-]+")
 _boolean = _one_of(true=True, false=False)
 _level = _one_of(DEBUG="DEBUG", INFO="INFO", WARNING="WARNING", ERROR="ERROR")
 
@@ -115,12 +132,38 @@ class Config:
         _text,
     )
 
+    other_campaign_arns: tuple[str, ...] = _setting(
+        "OTHER_CAMPAIGN_ARNS",
+        "",
+        "ARNs of more campaigns that a request may name, with commas between them.",
+        _campaigns,
+    )
+    ranking_campaign_arn: str | None = _setting(
+        "RANKING_CAMPAIGN_ARN", "", "ARN of the campaign that answers /ranking.", _campaign_or_none
+    )
+    action_campaign_arn: str | None = _setting(
+        "ACTION_CAMPAIGN_ARN",
+        "",
+        "ARN of the campaign that answers /action-recommendations.",
+        _campaign_or_none,
+    )
     max_events_per_request: int = _setting(
         "MAX_EVENTS_PER_REQUEST",
         "500",
         "Events that one request may carry, 1 to 500 (the default). 25 where the key is public.",
         _whole_number(1, 500),
     )
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for two campaigns of one route that have the same name."""
+        for default in (self.campaign_arn, self.ranking_campaign_arn, self.action_campaign_arn):
+            names = [name_of(arn) for arn in (default, *self.other_campaign_arns) if arn]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ConfigError(
+                        f"Two campaigns have the name {name!r}, by which a request chooses one. Remove one "
+                        "from OTHER_CAMPAIGN_ARNS."
+                    )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Config:

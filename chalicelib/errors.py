@@ -3,12 +3,13 @@
     PersonalizeApiError
     ├── ConfigError               a setting is missing or malformed (at start, or where it is needed)
     ├── InvalidRequestError       the caller's input, or what Personalize says of it; permanent
+    ├── NotFoundError             the caller's input names a campaign or a filter that does not exist
     ├── ThrottledError            an AWS service asks us to slow down; try again
     ├── MisconfiguredError        the deployment: resource missing, access denied; try again once repaired
     ├── UnavailableError          an AWS service is failing or out of reach; try again
     └── DeliveryIncompleteError   part of a Kinesis batch has to be delivered again
 
-Only InvalidRequestError is the fault of the input. Everything else may be tried again.
+Only InvalidRequestError and NotFoundError are the fault of the input. Everything else may be tried again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "DeliveryIncompleteError",
     "InvalidRequestError",
     "MisconfiguredError",
+    "NotFoundError",
     "PersonalizeApiError",
     "ThrottledError",
     "UnavailableError",
@@ -56,6 +58,10 @@ class InvalidRequestError(PersonalizeApiError):
     def of(cls, field: str | None, problem: str) -> InvalidRequestError:
         """Return the error whose sentence is the field, or "The body", and then the problem."""
         return cls(f"{field or 'The body'} {problem}", field=field)
+
+
+class NotFoundError(PersonalizeApiError):
+    """There is no campaign or filter of the name that the request has."""
 
 
 class ThrottledError(PersonalizeApiError):

@@ -8,7 +8,7 @@ no other: a cold start pays for what it uses.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -21,28 +21,27 @@ from chalicelib.services import Services
 
 @dataclass(frozen=True)
 class Request:
-    """A request as an operation sees it. ``body`` is the parsed JSON."""
+    """A request as an operation sees it. ``query`` has the last value of each parameter of the address."""
 
-    body: Any
+    raw_body: bytes
+    query: Mapping[str, str]
     seconds_left: Callable[[], float]
 
+    @property
+    def body(self) -> Any:
+        """The parsed JSON. Raises InvalidRequestError. A GET has none."""
+        return contract.parse(self.raw_body)
 
-def respond(
-    operation: str,
-    body: bytes,
-    services: Services,
-    *,
-    request_id: str | None,
-    seconds_left: Callable[[], float],
-) -> ApiResponse:
+
+def respond(operation: str, request: Request, services: Services, *, request_id: str | None) -> ApiResponse:
     """Return a documented response, whatever happens, and log one line.
 
-    ``operation`` is the name of a module of this package. ``body`` is the request's own.
+    ``operation`` is the name of a module of this package.
     """
     started = time.perf_counter()
     try:
         module = import_module(f"chalicelib.api.{operation}")
-        response: ApiResponse = module.handle(Request(contract.parse(body), seconds_left), services)
+        response: ApiResponse = module.handle(request, services)
     except PersonalizeApiError as error:
         response = failure(error)
     except Exception as error:  # noqa: BLE001 - Chalice would log the message, which may quote values

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from chalicelib import contract, records
-from chalicelib.api import put_events_body
+from chalicelib import records
+from chalicelib.api import submissions, validation
 from chalicelib.api.responses import ApiResponse, failure, problem
-from chalicelib.errors import InvalidRequestError, PersonalizeApiError
-from chalicelib.records import Record
+from chalicelib.api.submissions import EventResult, Shape, Submission
+from chalicelib.errors import InvalidRequestError
 from chalicelib.stream import EventStream
 
 if TYPE_CHECKING:
@@ -20,85 +18,49 @@ if TYPE_CHECKING:
 
 IAM_ACTIONS = ("kinesis:PutRecords",)
 
-_SHAPES: Mapping[str, Any] = {"properties": {"Events": {}, put_events_body.MEMBER: {}}}
-"""The members that decide what a body is."""
-
-
-@dataclass(frozen=True)
-class EventResult:
-    """What became of one event of a request. The stream holds ``record`` when ``error`` is None."""
-
-    record: Record | None
-    error: PersonalizeApiError | None
-
-    @property
-    def accepted(self) -> bool:
-        return self.error is None
-
 
 def handle(request: Request, services: Services) -> ApiResponse:
-    """Judge each event on its own, store the good ones, and say what became of each, in order."""
-    max_events = services.config.max_events_per_request
-    if isinstance(request.body, dict) and put_events_body.MEMBER in request.body:
-        return _handle_put_events(request, services, max_events)
-    events, is_batch = events_of(request.body, max_events)
-    results = ingest(events, services, seconds_left=request.seconds_left)
-    return to_batch_response(results) if is_batch else to_response(results[0])
+    """Judge each event on its own, store the good ones, and say what became of each, in order.
 
-
-def _handle_put_events(request: Request, services: Services, max_events: int) -> ApiResponse:
-    """Store all events of a PutEvents body or refuse it whole, as Personalize does: an SDK reads no Results.
-
-    An event that could not be stored makes an error of the whole for the same reason. What is sent again has
-    the same ids.
+    With ``?validate=true`` nothing is stored, and the response says what would be sent to Personalize.
     """
-    body = contract.read(put_events_body.SCHEMA, request.body)
-    _check_number(body, put_events_body.MEMBER, max_events)
-    judged = judge(put_events_body.to_events(body), services)
-    for index, result in enumerate(judged):
-        if isinstance(result.error, InvalidRequestError):
-            raise put_events_body.renamed(result.error, index)
+    only_validate = _only_validate(request.query)
+    submission = submissions.read(request.body, services.config.max_events_per_request)
+    judged = judge(submission, services)
+    if only_validate:
+        return validation.to_response(judged, tracking_id=services.config.tracking_id)
+    if submission.shape is Shape.PUT_EVENTS:
+        # An SDK reads no Results: one invalid event refuses the whole, as Personalize does.
+        for result in judged:
+            if isinstance(result.error, InvalidRequestError):
+                raise result.error
     results = store(judged, services, seconds_left=request.seconds_left)
-    return to_batch_response(results, whole=True)
+    if submission.shape is Shape.SINGLE:
+        return to_response(results[0])
+    return to_batch_response(results, whole=submission.shape is Shape.PUT_EVENTS)
 
 
-def events_of(body: object, max_events: int) -> tuple[list[object], bool]:
-    """Return the events of a body, and whether it is a batch. InvalidRequestError for a malformed batch."""
-    contract.refuse_misspelt(_SHAPES, body)
-    if isinstance(body, dict) and "Events" in body:
-        batch = contract.read("batch", body)
-        _check_number(batch, "Events", max_events)
-        return batch["Events"], True
-    return [body], False
+def _only_validate(query: Mapping[str, str]) -> bool:
+    value = query.get("validate")
+    if value not in (None, "true"):
+        raise InvalidRequestError.of("validate", "must be true, or left out.")
+    return value == "true"
 
 
-def _check_number(body: Mapping[str, Any], member: str, max_events: int) -> None:
-    if len(body[member]) > max_events:
-        raise InvalidRequestError.of(
-            member, f"must have at most {max_events} entries on this deployment. Send several requests."
-        )
-
-
-def ingest(
-    events: Sequence[object], services: Services, *, seconds_left: Callable[[], float]
-) -> list[EventResult]:
-    """Put the valid events into the stream. Returns what became of each event, in order."""
-    return store(judge(events, services), services, seconds_left=seconds_left)
-
-
-def judge(events: Sequence[object], services: Services) -> list[EventResult]:
+def judge(submission: Submission, services: Services) -> list[EventResult]:
     """Return for each event the record that it becomes, or why it is none."""
     received_at = services.now()
-    results = [_judge(event, received_at, services.new_id) for event in events]
+
+    def judged(index: int) -> EventResult:
+        try:
+            record = submission.to_record(index, received_at=received_at, new_id=services.new_id)
+        except InvalidRequestError as error:
+            return EventResult(None, error)
+        return EventResult(record, None)
+
+    results = [judged(index) for index in range(len(submission.events))]
     valid = iter(records.spaced([each.record for each in results if each.record is not None], received_at))
     return [result if result.record is None else EventResult(next(valid), None) for result in results]
-
-
-def _judge(event: object, received_at: datetime, new_id: Callable[[], str]) -> EventResult:
-    try:
-        return EventResult(records.from_request(event, received_at=received_at, new_id=new_id), None)
-    except InvalidRequestError as error:
-        return EventResult(None, error)
 
 
 def store(

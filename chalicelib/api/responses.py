@@ -11,6 +11,7 @@ from chalicelib.errors import PersonalizeApiError
 
 _STATUSES: Mapping[type[PersonalizeApiError], tuple[int, str]] = {
     errors.InvalidRequestError: (400, "BadRequestError"),
+    errors.NotFoundError: (404, "NotFoundError"),
     errors.ThrottledError: (429, "TooManyRequestsError"),
     errors.MisconfiguredError: (502, "BadGatewayError"),
     errors.UnavailableError: (503, "ServiceUnavailableError"),

@@ -20,23 +20,32 @@ import fastjsonschema
 from chalicelib.contract.identifiers import is_identifier
 from chalicelib.contract.json_text import MAX_DEPTH, parse, to_json
 from chalicelib.contract.sentences import MAX_NAME_CHARACTERS, to_error
-from chalicelib.contract.spelling import refuse_misspelt
+from chalicelib.contract.spelling import is_misspelt, refuse_misspelt
 
-__all__ = ["MAX_DEPTH", "MAX_NAME_CHARACTERS", "parse", "read", "read_stored", "refuse_misspelt", "to_json"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_NAME_CHARACTERS",
+    "is_misspelt",
+    "parse",
+    "read",
+    "read_stored",
+    "refuse_misspelt",
+    "to_json",
+]
 
 _FOLDER = Path(__file__).parent
 _FORMATS = {"identifier": is_identifier}
 
 
-def read(schema: str, value: object) -> Any:
+def read(schema: str, value: object, path: str = "") -> Any:
     """Return ``value`` without the nulls of optional fields, held against one of the schemas.
 
-    Raises InvalidRequestError, which names the field and what it takes.
+    Raises InvalidRequestError, which names the field and what it takes. ``path`` is that of ``value``.
     """
     definition = load(schema)
     value = _without_nulls(definition, value)
-    refuse_misspelt(definition, value)
-    _validate(_validator(schema), value)
+    refuse_misspelt(definition, value, path)
+    _validate(_validator(schema), value, path)
     return value
 
 
@@ -48,6 +57,27 @@ def read_stored(schema: str, value: object) -> Any:
     value = _without_nulls(load(schema), value)
     _validate(_lenient_validator(schema), value)
     return value
+
+
+def document() -> dict[str, Any]:
+    """Return openapi.json with every schema of this folder among its components. The caller may change it."""
+    found: dict[str, Any] = {}
+
+    def bundled(node: Any) -> Any:
+        if isinstance(node, list):
+            return [bundled(child) for child in node]
+        if not isinstance(node, dict):
+            return node
+        name, is_schema, _ = str(node.get("$ref", "")).partition(".schema.json")
+        if is_schema:
+            schema = {key: rule for key, rule in load(name).items() if key != "$schema"}
+            found[schema["title"]] = json.loads(json.dumps(schema))
+            return {"$ref": f"#/components/schemas/{schema['title']}"}
+        return {key: bundled(child) for key, child in node.items()}
+
+    openapi: dict[str, Any] = bundled(_document("openapi.json"))
+    openapi["components"]["schemas"] |= found
+    return openapi
 
 
 @cache
@@ -100,11 +130,11 @@ def _without_nulls(definition: Mapping[str, Any], value: Any) -> Any:
     return {**value, **inner}
 
 
-def _validate(validator: Callable[[object], object], value: object) -> None:
+def _validate(validator: Callable[[object], object], value: object, path: str = "") -> None:
     try:
         validator(value)
     except fastjsonschema.JsonSchemaValueException as error:
-        raise to_error(error) from error
+        raise to_error(error, path) from error
 
 
 @cache

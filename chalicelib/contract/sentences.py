@@ -31,10 +31,10 @@ _LIMITS = {
 }
 
 
-def to_error(error: fastjsonschema.JsonSchemaValueException) -> InvalidRequestError:
-    """Return the error for a value that does not fit its schema."""
+def to_error(error: fastjsonschema.JsonSchemaValueException, path: str) -> InvalidRequestError:
+    """Return the error for a value that does not fit its schema. ``path`` is that of the value."""
     rule, limit = error.rule, error.rule_definition
-    field = short((error.name or "data").removeprefix("data").lstrip("."))
+    field = short(f"{path}{(error.name or 'data').removeprefix('data')}".lstrip("."))
     advice = error.definition.get("description", "")
     if rule == "required":
         missing = next(name for name in limit if name not in error.value)
@@ -55,10 +55,14 @@ def to_error(error: fastjsonschema.JsonSchemaValueException) -> InvalidRequestEr
     elif rule == "type":
         kinds = [limit] if isinstance(limit, str) else [kind for kind in limit if kind != "null"]
         problem = f"must be {_or(kinds)}, not {_KINDS[type(error.value)]}."
+    elif rule == "enum":
+        problem = "has an unknown value."
     elif rule == "format":
         problem = problem_of(error.value)
     elif rule in _LIMITS:
         problem = _LIMITS[rule].format(limit=limit)
+        if limit == 1:
+            problem = problem.replace("entries", "entry")
     else:
         problem = "has an invalid format."
     return InvalidRequestError.of(field or None, f"{problem} {advice}".strip())

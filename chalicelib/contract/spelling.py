@@ -25,6 +25,11 @@ def refuse_misspelt(definition: Mapping[str, Any], value: object, path: str = ""
         )
 
 
+def is_misspelt(name: str, value: Mapping[str, object]) -> bool:
+    """Return whether an object has another spelling of a name that it lacks."""
+    return name not in value and any(_plain(other) == _plain(name) for other in value)
+
+
 def _misspelt(definition: Mapping[str, Any], value: object, path: str) -> Iterator[tuple[str, str]]:
     """Yield the path of what is there and of what is meant, for every field of an object, then below."""
     if isinstance(value, list):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from chalicelib import contract, timestamps
 from chalicelib.errors import InvalidRequestError
-from chalicelib.records import events
+from chalicelib.records import action_interactions, events
 
 MAX_ENTRY_BYTES = 10 * 1024
 """Of one event in PutEvents (docs.aws.amazon.com/personalize/latest/dg/limits.html, 2023)."""
@@ -52,7 +52,7 @@ class RecordType(Protocol):
         """Return the name of the chain: its calls are made one after another, in stream order."""
 
 
-TYPES: tuple[RecordType, ...] = (events,)
+TYPES: tuple[RecordType, ...] = (events, action_interactions)
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,14 @@ class Record:
     """A record that fits the contract.
 
     ``body`` is the record: the request's own shape plus EventId and ReceivedAt. ``entry`` is the same thing
-    as one element of the call that ``type`` names.
+    as one element of the call that ``type`` names. ``has_random_id`` says that the next request would get
+    another EventId.
     """
 
     type: RecordType
     body: dict[str, Any]
     entry: dict[str, Any]
+    has_random_id: bool = field(default=False, compare=False)
 
     @property
     def event_id(self) -> str:
@@ -88,10 +90,11 @@ def from_request(request: object, *, received_at: datetime, new_id: Callable[[],
     sent again is the same event. Any other request gets a new id.
     """
     kind, request = _read(request, received_at)
-    event_id = request.get("EventId") or (_fingerprint(request) if "SentAt" in request else new_id())
-    record = _record(kind, {**request, "EventId": event_id} | _received(received_at), received_at)
+    event_id = request.get("EventId") or (_fingerprint(request) if "SentAt" in request else None)
+    body = {**request, "EventId": event_id or new_id()} | _received(received_at)
+    record = _record(kind, body, received_at)
     _check_size(record.entry)
-    return record
+    return record if event_id else replace(record, has_random_id=True)
 
 
 def spaced(records: Sequence[Record], received_at: datetime) -> list[Record]:
@@ -100,12 +103,12 @@ def spaced(records: Sequence[Record], received_at: datetime) -> list[Record]:
     if len(timeless) < 2:
         return [*records]
     times = iter(timestamps.spaced([_content(record) for record in timeless], received_at))
-    return [
-        record
-        if "SentAt" in record.body
-        else _record(record.type, record.body | _received(time := next(times)), time)
-        for record in records
-    ]
+    return [record if "SentAt" in record.body else _received_at(record, next(times)) for record in records]
+
+
+def _received_at(record: Record, time: datetime) -> Record:
+    body = record.body | _received(time)
+    return replace(record, body=body, entry=record.type.to_entry(body, timestamps.in_milliseconds(time)))
 
 
 def from_record(data: bytes, *, fallback_id: str, arrived_at: datetime) -> Record:
@@ -159,12 +162,20 @@ def _content(record: Record) -> Hashable:
 
 
 def type_of(request: object) -> RecordType:
-    """Return the type whose member a request has. A request without any is judged as the first type."""
-    if isinstance(request, dict):
-        for kind in TYPES:
-            if kind.MEMBER in request:
-                return kind
-    return TYPES[0]
+    """Return the type whose member a request has, or seems to mean. Any other is judged as the first type.
+
+    Raises InvalidRequestError for a request with the members of several.
+    """
+    if not isinstance(request, dict):
+        return TYPES[0]
+    found = [kind for kind in TYPES if request.get(kind.MEMBER) is not None]
+    if len(found) > 1:
+        members = " and ".join(kind.MEMBER for kind in found)
+        raise InvalidRequestError(
+            f"There are {members}. Send one of them in an event.", field=found[1].MEMBER
+        )
+    found = found or [kind for kind in TYPES if contract.is_misspelt(kind.MEMBER, request)]
+    return found[0] if found else TYPES[0]
 
 
 def _check_size(entry: Mapping[str, Any]) -> None:

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib import contract
-from chalicelib.errors import InvalidRequestError
+from chalicelib.records.properties import to_properties
 
 MEMBER = "Event"
 SCHEMA = "event"
@@ -18,9 +17,6 @@ METHOD = "put_events"
 ENTRIES_ARGUMENT = "eventList"
 MAX_ENTRIES_PER_CALL = 10
 """Of PutEvents (API_UBS_PutEvents)."""
-
-MAX_PROPERTIES_CHARACTERS = 1024
-"""Of an event's properties as JSON (API_UBS_Event)."""
 
 _SAME_MEANING = {"RecommendationId": "recommendationId", "Impression": "impression"}
 
@@ -37,14 +33,7 @@ def to_entry(body: Mapping[str, Any], happened_at: datetime) -> dict[str, Any]:
         entry["itemId"] = fields.pop("itemId")
     if "eventValue" in fields:
         entry["eventValue"] = fields.pop("eventValue")
-    if fields:
-        entry["properties"] = properties = contract.to_json(fields)
-        if len(properties) > MAX_PROPERTIES_CHARACTERS:
-            raise InvalidRequestError(
-                f"Event has {len(properties)} characters of properties (every key but itemId and eventValue, "
-                f"as JSON); Personalize takes {MAX_PROPERTIES_CHARACTERS}. Send fewer or shorter ones.",
-                field="Event",
-            )
+    entry |= to_properties(fields, MEMBER, "every key but itemId and eventValue")
     for ours, theirs in _SAME_MEANING.items():
         if ours in body:
             entry[theirs] = body[ours]

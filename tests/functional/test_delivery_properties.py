@@ -51,10 +51,12 @@ def test_every_event_ends_delivered_quarantined_or_deferred_exactly_once(content
     events = [event for record in batch for event in events_of(record)]
     assert ids([*outcome.delivered, *outcome.quarantined, *deferred]) == ids(events)
     # And it is true: what counts as delivered has been taken, what counts as quarantined is in the queue.
-    taken = {event_id for _, event_id in wire.trained}
+    taken = {
+        (member, event_id) for (member, _), event_ids in by_session(wire).items() for event_id in event_ids
+    }
     for found in outcome.delivered:
         record = stream_records.from_record(found.data, fallback_id=found.derived_id, arrived_at=NOW)
-        assert record.event_id in taken
+        assert (record.type.MEMBER, record.event_id) in taken
     assert {(*event.place, event.index) for event in outcome.quarantined} <= wire.quarantined
     numbers = [int(record.sequence_number) for record in deferred]
     assert outcome.first_deferred == (str(min(numbers)) if numbers else None)
@@ -102,14 +104,14 @@ def deliver_all(stream, faults, mapping, kills, seed=0):
         wire.tick = runtime.tick
         source = EventSource(stream, runtime, mapping, now=lambda: 0.0)
         source.run_in_turns(Random(seed), max_invocations=2_000)
-    assert by_session(wire.trained) == trained
+    assert by_session(wire) == trained
     assert wire.quarantined == poison.keys()
     assert kept(wire) == poison
     assert source.counts["finished"] == len(stream)
 
 
 def judge(stream):
-    """What has to become of the events: ids by session, in order, and the poison: its bytes by place."""
+    """What has to become of the events: ids by type and session, in order, and the poison by its place."""
     trained, poison = defaultdict(dict), {}
     for shard in stream.shards:
         for event in chain.from_iterable(map(events_of, decoded(shard))):
@@ -117,8 +119,8 @@ def judge(stream):
             if record is None:
                 poison[(*event.place, event.index)] = event.data
             else:
-                trained[record.session_id].setdefault(record.event_id)
-    return {session: list(ids) for session, ids in trained.items()}, poison
+                trained[record.type.MEMBER, record.session_id].setdefault(record.event_id)
+    return {key: list(ids) for key, ids in trained.items()}, poison
 
 
 def read(event):
@@ -129,7 +131,7 @@ def read(event):
         record = stream_records.from_record(event.data, fallback_id=event.derived_id, arrived_at=NOW)
     except InvalidRequestError:
         return None
-    return None if record.entry.get("itemId") == FAILING else record
+    return None if FAILING in (record.entry.get("itemId"), record.entry.get("actionId")) else record
 
 
 def decoded(shard):
@@ -149,10 +151,12 @@ def ids(events):
     return sorted(event.derived_id for event in events)
 
 
-def by_session(trained):
+def by_session(wire):
+    """What Personalize took, by type and session: the order holds within both."""
     sessions = defaultdict(list)
-    for session, event_id in trained:
-        sessions[session].append(event_id)
+    for member, taken in (("Event", wire.trained), ("Action", wire.acted)):
+        for session, event_id in taken:
+            sessions[member, session].append(event_id)
     return dict(sessions)
 
 

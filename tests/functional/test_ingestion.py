@@ -7,6 +7,7 @@ from botocore.stub import ANY
 
 from chalicelib import records, stream
 from chalicelib.api import history
+from chalicelib.api.submissions import Shape, Submission
 from chalicelib.errors import InvalidRequestError, MisconfiguredError, UnavailableError
 from tests.support.factories import NOW, request
 
@@ -46,7 +47,8 @@ def ingest(services, clock):
             chance=lambda: 0.5,
             new_id=lambda: f"id-{next(ids)}",
         )
-        return history.ingest(requests, played, seconds_left=clock.seconds_left)
+        judged = history.judge(Submission(Shape.BATCH, requests), played)
+        return history.store(judged, played, seconds_left=clock.seconds_left)
 
     return run
 

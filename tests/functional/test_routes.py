@@ -27,7 +27,7 @@ def test_recommendations_are_what_personalize_returned(http, stubs):
     stubs["personalize_runtime"].add_response("get_recommendations", returned, asked())
     response = http("/recommendations", b'{"userId": "u1"}')
     assert response.status_code == 200
-    assert response.json_body == returned
+    assert response.json_body == returned | {"campaign": "local", "source": "personalize"}
 
 
 def test_every_option_reaches_personalize(http, stubs):

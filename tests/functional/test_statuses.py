@@ -42,7 +42,15 @@ GATEWAY = {
 of authorizers and of signed requests. DEFAULT_5XX has no status of its own: here a function has failed."""
 OURS = {(500, "InternalServerError"), *responses._STATUSES.values()}
 OF_CHALICE = {(415, "UnsupportedMediaType")}
-RESERVED = {(404, "NotFoundError")}
+OF_NAMES = {(404, "NotFoundError")}
+OF_SERVICES_AND_BODIES = (OURS | OF_CHALICE) - {(500, "InternalServerError")}
+NEVER = {
+    "POST /history": OF_NAMES,
+    "POST /events": OF_NAMES,
+    "GET /openapi.json": OF_SERVICES_AND_BODIES,
+    "GET /health": OF_SERVICES_AND_BODIES,
+}
+"""What a route has no way to: the one names no campaign, the other has no body and calls no service."""
 LAMBDA_BYTES = 6 * 1024 * 1024
 """Of an invocation (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 
@@ -73,10 +81,11 @@ def in_openapi(operation):
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_openapi_lacks_no_error_that_a_route_can_be_answered_with(operation, of_gateway):
-    possible = {*of_gateway.values()} | OURS | OF_CHALICE
+    anywhere = {*of_gateway.values()} | OURS | OF_CHALICE
+    possible = anywhere - NEVER.get(operation, set())
     documented = {*in_openapi(OPERATIONS[operation])}
     assert possible - documented == set(), f"{operation} in openapi.json lacks these"
-    assert documented - possible <= RESERVED, f"{operation} in openapi.json has errors that nothing responds"
+    assert documented <= anywhere, f"{operation} in openapi.json has errors that nothing responds"
 
 
 def test_the_documentation_lists_the_same_errors_as_openapi():
@@ -142,7 +151,7 @@ def test_the_documented_formula_is_no_less_than_the_size_of_the_invocation():
 
 def test_usual_events_of_four_and_a_half_megabytes_fit():
     assert "4.5 MB of them fit" in API
-    [example] = re.findall(r"(?s)One event:\n\n```json\n(.*?)```", API)
+    [example] = re.findall(r"(?s)One event:\n\n```json POST /history\n(.*?)```", API)
     event = json.dumps(json.loads(example), separators=(",", ":"))
     body = '{"Events":[' + ",".join([event] * (4_500_000 // (len(event) + 1))) + "]}"
     assert invocation_bytes(body) <= LAMBDA_BYTES

@@ -58,6 +58,20 @@ def requests(draw, sessions=sessions):
     )
 
 
+@st.composite
+def action_requests(draw, sessions=sessions):
+    """A request about an action that mostly fits the contract."""
+    session = draw(sessions)
+    return request(
+        UserId=draw(users),
+        SessionId=session,
+        EventType=draw(st.sampled_from(["Taken", "Not Taken", "Viewed", "watch"])),
+        Event=None,
+        Action={"actionId": draw(st.sampled_from(["a1", "a2", FAILING])), "n": draw(st.integers(0, 2))},
+        EventId=draw(st.none() | st.sampled_from([f"{session}-{letter}" for letter in "ab"])),
+    )
+
+
 POISON = {
     "empty": b"",
     "blank": b"\n",
@@ -103,7 +117,8 @@ def single(sessions=sessions):
         visits(sessions),
         st.tuples(st.just("ingested"), requests(sessions)),
         st.tuples(st.just("ingested"), requests(sessions)),
-        st.tuples(st.just("foreign"), requests(sessions)),
+        st.tuples(st.just("ingested"), action_requests(sessions)),
+        st.tuples(st.just("foreign"), requests(sessions) | action_requests(sessions)),
         st.tuples(st.just("raw"), st.binary(max_size=30)),
         st.tuples(st.just("raw"), json_values.map(lambda value: json.dumps(value).encode())),
         st.tuples(st.just("poison"), st.sampled_from(sorted(POISON))),

@@ -28,6 +28,9 @@ from tests.support.factories import NOW
 MAX_QUEUE_BYTES = 1024 * 1024
 """Of the messages of one SendMessageBatch together (API_SendMessageBatch)."""
 
+MAX_ACTION_INTERACTIONS = 10
+"""Of one PutActionInteractions (API_UBS_PutActionInteractions)."""
+
 FAULTS = ("throttled", "500", "503", "denied", "reset", "timeout", "lost")
 """What one request may meet. Of a lost one only the answer is lost: the request has been carried out."""
 
@@ -41,6 +44,7 @@ _REFUSALS = {
 
 class Wire:
     """``trained`` are the events that Personalize took, first arrivals only, as (session, event id).
+    ``acted`` are the action interactions in the same form.
 
     ``faults`` holds, by session, what its next requests meet; under the key None those of the queue and the
     bucket. ``tick`` is called before and after every request is carried out.
@@ -48,6 +52,7 @@ class Wire:
 
     def __init__(self, *, invalid_items=(), faults=None, tick=lambda: None, sleep=lambda seconds: None):
         self.trained = []
+        self.acted = []
         self.messages = []
         self.objects = {}
         self.requests = 0
@@ -56,6 +61,7 @@ class Wire:
         self.sleep = sleep
         self._invalid_items = frozenset(invalid_items)
         self._event_ids = set()
+        self._action_event_ids = set()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -72,6 +78,11 @@ class Wire:
         clients = services.clients
         for client, operation, carry_out in (
             (clients.personalize_events, "personalize-events.PutEvents", self._put_events),
+            (
+                clients.personalize_events,
+                "personalize-events.PutActionInteractions",
+                self._put_action_interactions,
+            ),
             (clients.sqs, "sqs.SendMessageBatch", self._send_message_batch),
             (clients.s3, "s3.PutObject", self._put_object),
         ):
@@ -113,6 +124,21 @@ class Wire:
             if event.event_id not in self._event_ids:
                 self._event_ids.add(event.event_id)
                 self.trained.append((parsed.session_id, event.event_id))
+        return self._unless_lost(fault, request, {})
+
+    def _put_action_interactions(self, request):
+        entries = json.loads(request.body)["actionInteractions"]
+        fault = self._next_fault(entries[0]["sessionId"], request)
+        if fault in _REFUSALS:
+            return refusal(*_REFUSALS[fault])
+        if len(entries) > MAX_ACTION_INTERACTIONS:
+            return refusal(400, "InvalidInputException", "too many")
+        if any(entry["actionId"] in self._invalid_items for entry in entries):
+            return refusal(400, "InvalidInputException", "an action is invalid")
+        for entry in entries:
+            if entry["eventId"] not in self._action_event_ids:
+                self._action_event_ids.add(entry["eventId"])
+                self.acted.append((entry["sessionId"], entry["eventId"]))
         return self._unless_lost(fault, request, {})
 
     def _send_message_batch(self, request):

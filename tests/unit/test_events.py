@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib import records, timestamps
 from chalicelib.errors import InvalidRequestError
-from chalicelib.records import events
+from chalicelib.records.properties import MAX_PROPERTIES_CHARACTERS
 from local.personalize import TRACKING_ID
 from local.personalize.requests import parse_put_events
 from tests.support.factories import NOW, request
@@ -352,11 +352,11 @@ def test_an_event_is_hardly_twice_its_record_so_small_ones_need_not_be_measured(
     except InvalidRequestError:  # too many characters of properties, or bytes in all
         return
     size = len(json.dumps(entry, default=str, ensure_ascii=False).encode())
-    assert size <= 2 * len(record) + events.MAX_PROPERTIES_CHARACTERS + 500
+    assert size <= 2 * len(record) + MAX_PROPERTIES_CHARACTERS + 500
 
 
 def test_what_is_not_measured_cannot_exceed_the_limit():
-    largest = 2 * records.SIZE_CHECK_THRESHOLD_BYTES + events.MAX_PROPERTIES_CHARACTERS + 500
+    largest = 2 * records.SIZE_CHECK_THRESHOLD_BYTES + MAX_PROPERTIES_CHARACTERS + 500
     assert largest <= records.MAX_ENTRY_BYTES
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from chalicelib import contract, records
-from chalicelib.api import put_events_body
+from chalicelib import records
+from chalicelib.api import submissions
 from chalicelib.errors import InvalidRequestError
 from tests.support.factories import NOW, request
 
@@ -21,13 +21,11 @@ def body(*events, **changes):
 
 def records_of(call):
     """What is stored for a body; an error has the caller's names."""
-    found = []
-    for index, event in enumerate(put_events_body.to_events(contract.read("put-events", call))):
-        try:
-            found.append(records.from_request(event, received_at=NOW, new_id=lambda: "new"))
-        except InvalidRequestError as error:
-            raise put_events_body.renamed(error, index) from error
-    return found
+    submission = submissions.read(call, 500)
+    return [
+        submission.to_record(index, received_at=NOW, new_id=lambda: "new")
+        for index in range(len(submission.events))
+    ]
 
 
 def test_every_field_reaches_its_place():

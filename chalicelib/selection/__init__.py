@@ -1,0 +1,1 @@
+"""Which campaign responds to a request. Pure."""
