@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,9 +18,9 @@ from urllib.parse import urlsplit
 
 from bench import scratch
 from bench.change import TIMEOUT_SECONDS, EngineUsers, User
-from bench.interactions import SEED, user_ids, write_interactions
+from bench.interactions import FILTERS, SEED, user_ids, write_catalogue, write_interactions
 from bench.measure import Row, take_turns
-from local.personalize import CAMPAIGN_ARN
+from local.personalize import CAMPAIGN_ARN, FILTER_ARN_PREFIX
 from local.personalize.background import pause_after
 from local.personalize.process import EngineProcess, running_engine
 from ops.packaging.bundle import ROOT
@@ -39,8 +40,10 @@ def rows() -> Iterator[Row]:
             data, ids = Path(folder) / str(size), user_ids(size)
             what = f"engine, {size:,} interactions"
             write_interactions(data, size)
+            write_catalogue(data, size)
             with running_engine(data=data, database=data / "events.sqlite") as engine:
                 yield _response_row(what, engine, ids)
+                yield from _filter_rows(what, engine, ids)
                 yield from _learning_rows(what, LearningEngine(engine, ids), data)
         yield _start_row(what, data)
 
@@ -56,6 +59,26 @@ def _response_row(what: str, engine: EngineProcess, ids: Sequence[str]) -> Row:
     series = take_turns(contenders, ROUNDS)
     alternative = "GET /_engine/health of the same server"
     return Row(f"{what}: recommendations", "/s", series["recommendations"], alternative, series["health"])
+
+
+def _filter_rows(what: str, engine: EngineProcess, ids: Sequence[str]) -> Iterator[Row]:
+    """Yield the rows of filters with one condition, beside the same requests without a filter."""
+    drawn = random.Random(SEED).choices(ids, k=CALLS)
+    plain = [{"campaignArn": CAMPAIGN_ARN, "userId": user_id} for user_id in drawn]
+    for name in FILTERS:
+        filtered = [body | {"filterArn": FILTER_ARN_PREFIX + name} for body in plain]
+        contenders = {
+            kind: partial(
+                _calls_a_second,
+                engine,
+                "POST",
+                "/recommendations",
+                [json.dumps(body).encode() for body in bodies],
+            )
+            for kind, bodies in (("filtered", filtered), ("plain", plain))
+        }
+        series = take_turns(contenders, ROUNDS)
+        yield Row(f"{what}: filter {name}", "/s", series["filtered"], "without a filter", series["plain"])
 
 
 def _calls_a_second(engine: EngineProcess, method: str, path: str, bodies: Sequence[bytes | None]) -> float:

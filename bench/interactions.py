@@ -7,6 +7,7 @@ with real users, which is more work for the engine.
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -17,6 +18,12 @@ SEED = 1
 INTERACTIONS_PER_USER = 20
 FIRST_SECOND = 1_735_689_600  # 2025-01-01
 SECONDS = 365 * 24 * 3600
+FILTERS = {
+    "by-genre": 'INCLUDE ItemID WHERE Items.GENRE IN ("genre-3")',
+    "by-price": "EXCLUDE ItemID WHERE Items.PRICE < 50",
+    "by-events": 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")',
+}
+"""Filters with one condition each."""
 
 
 def write_interactions(folder: Path, count: int) -> None:
@@ -37,6 +44,16 @@ def write_interactions(folder: Path, count: int) -> None:
             f"{ids[user]},item-{item:06},{time},watch\n"
             for user, item, time in zip(users.tolist(), items.tolist(), times.tolist(), strict=True)
         )
+
+
+def write_catalogue(folder: Path, count: int) -> None:
+    """Write the items of ``count`` interactions with a price and a genre, and filters about them."""
+    items = range(10 * math.isqrt(count))
+    with (folder / "items.csv").open("w", encoding="utf-8") as file:
+        file.write("ITEM_ID,GENRE,PRICE\n")
+        file.writelines(f"item-{item:06},genre-{item % 10}|genre-{item % 7},{item % 100}\n" for item in items)
+    filters = [{"name": name, "filterExpression": expression} for name, expression in FILTERS.items()]
+    (folder / "filters.json").write_text(json.dumps(filters), encoding="utf-8")
 
 
 def user_ids(count: int) -> list[str]:

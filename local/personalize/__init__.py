@@ -14,10 +14,20 @@ REGION = "us-east-1"
 CAMPAIGN_ARN = "arn:aws:personalize:us-east-1:000000000000:campaign/local"
 """The campaign. It takes a user, an item or both (recommendations), or a list of items (ranking)."""
 
+FILTER_ARN_PREFIX = "arn:aws:personalize:us-east-1:000000000000:filter/"
+"""The ARN of a filter without its name, which is the name in filters.json."""
+
 TRACKING_ID = "10ca1e7e-0000-4000-8000-000000000001"
 """The event tracker. Its id is fixed, so that a packaged template can be deployed before the engine runs."""
 
 ITEMS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/ITEMS"
 USERS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/USERS"
 
-__all__ = ["CAMPAIGN_ARN", "ITEMS_DATASET_ARN", "REGION", "TRACKING_ID", "USERS_DATASET_ARN"]
+__all__ = [
+    "CAMPAIGN_ARN",
+    "FILTER_ARN_PREFIX",
+    "ITEMS_DATASET_ARN",
+    "REGION",
+    "TRACKING_ID",
+    "USERS_DATASET_ARN",
+]

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from local.personalize.dataset import Dataset, Users
+from local.personalize.errors import ResourceNotFoundError
+from local.personalize.filters.tree import Filter, Target
 from local.personalize.imports import ImportFolder
-from local.personalize.interactions import Interactions
-from local.personalize.metadata import Metadata
-from local.personalize.model import fit
-from local.personalize.recommender import Recommender, ScoredItem
-from local.personalize.requests import RankingRequest, RecommendationsRequest, Record
+from local.personalize.recommender import ScoredItem
+from local.personalize.requests import FilterUse, RankingRequest, RecommendationsRequest, Record
 from local.personalize.store import Call, StoredEvent
 
 
@@ -29,13 +29,12 @@ class Engine:
     def __init__(self, new_id: Callable[[], str], changed: Callable[[], None] = lambda: None) -> None:
         self._new_id = new_id
         self._changed = changed
-        self._interactions = Interactions()
-        self._recommender = Recommender(self._interactions)
-        self._metadata = Metadata()
+        self._users = Users()
+        self._items = Dataset(Target.ITEMS, self._users)
+        self._filters: Mapping[str, Filter] = {}
         self._counts: Counter[str] = Counter()
         self._refits = 0
         self._last_refit_seconds = 0.0
-        self._fitted_interactions = 0
 
     def load(self, folder: ImportFolder) -> None:
         """Add what the import files hold.
@@ -43,21 +42,33 @@ class Engine:
         Items are added first: items with equal scores are then in the order of items.csv.
         """
         for item_id, properties in folder.items.items():
-            self._put_item(Record(item_id, properties))
-        self._interactions.add_history(folder.interactions)
+            self._items.put(Record(item_id, properties))
+        for user_id, properties in folder.users.items():
+            self._users.put(Record(user_id, properties))
+        self._items.interactions.add_history(folder.interactions)
+        self._filters = folder.filters
 
-    def restore(self, items: Iterable[Record], events: Iterable[StoredEvent]) -> None:
+    def restore(
+        self, items: Iterable[Record], users: Iterable[Record], events: Iterable[StoredEvent]
+    ) -> None:
         """Add what earlier runs stored."""
         for record in items:
-            self._put_item(record)
+            self._items.put(record)
+        for record in users:
+            self._users.put(record)
         for event in events:
             self._apply(event)
 
     def put_items(self, records: Iterable[Record]) -> None:
         """Add items, or replace the metadata of known ones."""
         for record in records:
-            self._put_item(record)
+            self._items.put(record)
         self._changed()
+
+    def put_users(self, records: Iterable[Record]) -> None:
+        """Add users, or replace the metadata of known ones."""
+        for record in records:
+            self._users.put(record)
 
     def accept(self, call: Call, stored: Sequence[StoredEvent]) -> None:
         """Add the events of one PutEvents call that were new. The caller has stored them."""
@@ -73,45 +84,55 @@ class Engine:
 
     def recommend(self, request: RecommendationsRequest) -> dict[str, Any]:
         """Return the body of a GetRecommendations response."""
-        self._metadata.require(request.columns)
-        found = self._recommender.recommend(request.user_id, request.item_id, request.count)
+        self._items.require(request.columns)
+        allowed, again = None, False
+        if request.filter is not None:
+            wanted = self._filter(request.filter)
+            allowed = self._items.allowed(wanted, request.filter.texts, request.user_id, request.item_id)[:-1]
+            # A filter on events says itself which of the items that the user had may come again.
+            again = wanted.uses_events()
+        found = self._items.recommender.recommend(
+            request.user_id, request.item_id, request.count, allowed, again=again
+        )
         self._counts["recommendationsServed"] += 1
         return {
-            "itemList": self._items(found, request.columns),
+            "itemList": self._as_json(found, request.columns),
             "recommendationId": self._recommendation_id(),
         }
 
     def rank(self, request: RankingRequest) -> dict[str, Any]:
         """Return the body of a GetPersonalizedRanking response."""
-        self._metadata.require(request.columns)
-        found = self._recommender.rank(request.user_id, request.item_ids)
+        self._items.require(request.columns)
+        item_ids = request.item_ids
+        if request.filter is not None:
+            wanted = self._filter(request.filter)
+            mask = self._items.allowed(wanted, request.filter.texts, request.user_id)
+            item_ids = self._items.known(mask, item_ids)
+        found = self._items.recommender.rank(request.user_id, item_ids)
         self._counts["rankingsServed"] += 1
         return {
-            "personalizedRanking": self._items(found, request.columns),
+            "personalizedRanking": self._as_json(found, request.columns),
             "recommendationId": self._recommendation_id(),
         }
 
     def refit(self) -> None:
         """Fit a new model to all interactions so far."""
         started = time.perf_counter()
-        snapshot = self._interactions.snapshot()
-        self._recommender.model = fit(snapshot)
-        self._fitted_interactions = len(snapshot.items)
+        self._items.refit()
         self._last_refit_seconds = time.perf_counter() - started
         self._refits += 1
 
     def item(self, item_id: str) -> dict[str, Any] | None:
         """Return a known item and its metadata, under the names that were put, or None."""
-        if self._interactions.item_index(item_id) is None:
-            return None
-        return {"itemId": item_id, "metadata": dict(self._metadata.item(item_id) or {})}
+        metadata = self._items.record(item_id)
+        return {"itemId": item_id, "metadata": metadata} if metadata is not None else None
 
     def sizes(self) -> dict[str, int]:
         """Return how many items, users and interactions the engine knows."""
         return {
-            "items": len(self._interactions.item_ids),
-            "users": self._interactions.user_count,
-            "interactions": len(self._interactions),
+            "items": len(self._items.interactions.item_ids),
+            "users": self._items.interactions.user_count,
+            "interactions": len(self._items.interactions),
         }
 
     def stats(self) -> dict[str, Any]:
@@ -128,24 +149,31 @@ class Engine:
             **self.sizes(),
             **{name: self._counts[name] for name in names},
             "modelRefits": self._refits,
-            "modelInteractions": self._fitted_interactions,
+            "modelInteractions": self._items.fitted_interactions,
             "lastRefitSeconds": round(self._last_refit_seconds, 6),
         }
 
-    def _put_item(self, record: Record) -> None:
-        self._interactions.add_item(record.record_id)
-        self._metadata.put(record.record_id, record.properties)
+    def _filter(self, use: FilterUse) -> Filter:
+        found = self._filters.get(use.name)
+        if found is None:
+            known = ", ".join(self._filters) or "none"
+            raise ResourceNotFoundError(
+                f"There is no filter {use.name}. The filters of the local engine: {known}"
+            )
+        return found
 
     def _apply(self, stored: StoredEvent) -> None:
         event = stored.event
-        self._interactions.add_event(stored.session_id, stored.user_id, event.item_id, event.sent_at)
+        self._items.interactions.add_event(
+            stored.session_id, stored.user_id, event.item_id, event.sent_at, event.event_type
+        )
 
-    def _items(self, found: Iterable[ScoredItem], columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    def _as_json(self, found: Iterable[ScoredItem], columns: tuple[str, ...]) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         for scored in found:
             item: dict[str, Any] = {"itemId": scored.item_id, "score": round(scored.score, 7)}
             if columns:
-                item["metadata"] = self._metadata.pick(scored.item_id, columns)
+                item["metadata"] = self._items.pick(scored.item_id, columns)
             items.append(item)
         return items
 

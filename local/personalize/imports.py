@@ -1,8 +1,8 @@
-"""Reader of Personalize's import files in a folder: interactions.csv, items.csv and users.csv.
+"""Reader of Personalize's import files in a folder: interactions.csv, items.csv, users.csv and filters.json.
 
 https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html: comma separated, UTF-8, column
 names in capitals as in the schema, in any order. Only the interactions are required, as with Personalize.
-Their extra columns are ignored. The extra columns of items and users are metadata.
+Of their other columns only EVENT_TYPE is used. The other columns of items and users are metadata.
 
 Any content either loads or raises ImportFileError: one sentence with the file, the line, what is wrong and
 what to do. No message of Python and no control character of a file is in it.
@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.personalize.errors import ImportFileError
+from local.personalize.filters.file import read_filters
+from local.personalize.filters.tree import Filter
 
 MAX_ID_CHARACTERS = 256
 # The year 5138 in seconds, 1973 in milliseconds. A timestamp from this number on must be in milliseconds.
@@ -31,16 +34,21 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_CHARACTER = re.compile("[\t\r\n]")
 _WHOLE_NUMBER = re.compile("-?[0-9]+")
 
-Interaction = tuple[str, str, float]
+Interaction = tuple[str, str, float, str]
+"""User, item, time in seconds and event type. Without the column EVENT_TYPE, the type is an empty text."""
 
 
 @dataclass(frozen=True)
 class ImportFolder:
-    """The content of the files: interactions in order of time, and metadata by id without empty cells."""
+    """The content of the files: interactions in order of time, metadata by id, and filters by name.
+
+    Metadata has no empty cells.
+    """
 
     interactions: Sequence[Interaction]
     items: Mapping[str, Mapping[str, str]]
     users: Mapping[str, Mapping[str, str]]
+    filters: Mapping[str, Filter]
 
 
 def read_folder(folder: Path) -> ImportFolder:
@@ -51,6 +59,7 @@ def read_folder(folder: Path) -> ImportFolder:
         interactions=_read_interactions(folder / "interactions.csv"),
         items=_read_metadata(folder / "items.csv", "ITEM_ID"),
         users=_read_metadata(folder / "users.csv", "USER_ID"),
+        filters=read_filters(folder / "filters.json"),
     )
 
 
@@ -60,11 +69,13 @@ def _read_interactions(path: Path) -> list[Interaction]:
     rows = _rows(path)
     header = _header(path, rows, ("USER_ID", "ITEM_ID", "TIMESTAMP"))
     user, item, timestamp = (header.index(name) for name in ("USER_ID", "ITEM_ID", "TIMESTAMP"))
+    event_type = header.index("EVENT_TYPE") if "EVENT_TYPE" in header else None
     found: list[Interaction] = []
     for line, row in _data(path, rows, len(header)):
         _check_id(path, line, "USER_ID", row[user])
         _check_id(path, line, "ITEM_ID", row[item])
-        found.append((row[user], row[item], _seconds(path, line, row[timestamp])))
+        kind = sys.intern(row[event_type]) if event_type is not None else ""
+        found.append((row[user], row[item], _seconds(path, line, row[timestamp]), kind))
     # The sort is stable: interactions of the same second keep the order of the file.
     found.sort(key=lambda interaction: interaction[2])
     return found

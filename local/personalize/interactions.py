@@ -19,8 +19,11 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
 NOBODY = -1
+NEWEST_EVENTS = 100
+"""So many latest events of a user and an event type count for a filter."""
 _FIRST_ROWS = 1024
 
 
@@ -48,6 +51,8 @@ class Interactions:
         self._user_column = np.empty(0, dtype=np.int32)
         self._item_column = np.empty(0, dtype=np.int32)
         self._time_column = np.empty(0, dtype=np.float64)
+        self._types: dict[str, int] = {}
+        self._type_column = np.empty(0, dtype=np.int32)
         self._count = 0
 
     def __len__(self) -> int:
@@ -70,21 +75,25 @@ class Interactions:
         """Return the index of an item, or None for an unknown one."""
         return self._items.get(item_id)
 
-    def add_history(self, rows: Iterable[tuple[str, str, float]]) -> None:
-        """Add imported interactions: (user id, item id, time in seconds). They belong to no session."""
-        users, items, times = array("i"), array("i"), array("d")
-        for user_id, item_id, at in rows:
+    def add_history(self, rows: Iterable[tuple[str, str, float, str]]) -> None:
+        """Add imported interactions: (user id, item id, time in seconds, type). They belong to no session."""
+        users, items, times, types = array("i"), array("i"), array("d"), array("i")
+        for user_id, item_id, at, event_type in rows:
             user = self._user(user_id)
             self._rows_of_user[user].append(self._count + len(users))
             users.append(user)
             items.append(self.add_item(item_id))
             times.append(at)
+            types.append(self._type(event_type))
         self._user_column = np.concatenate((self._user_column[: self._count], np.array(users, np.int32)))
         self._item_column = np.concatenate((self._item_column[: self._count], np.array(items, np.int32)))
         self._time_column = np.concatenate((self._time_column[: self._count], np.array(times, np.float64)))
+        self._type_column = np.concatenate((self._type_column[: self._count], np.array(types, np.int32)))
         self._count += len(users)
 
-    def add_event(self, session_id: str, user_id: str | None, item_id: str | None, at: float) -> None:
+    def add_event(
+        self, session_id: str, user_id: str | None, item_id: str | None, at: float, event_type: str = ""
+    ) -> None:
         """Add one event, in order of arrival. An event without an item can still give a session its user."""
         session = self._session(session_id)
         if user_id is not None:
@@ -92,22 +101,41 @@ class Interactions:
         if item_id is None:
             return
         owner = self._owner_of_session[session]
-        row = self._append(owner, self.add_item(item_id), at)
+        row = self._append(owner, self.add_item(item_id), at, self._type(event_type))
         self._rows_of_session[session].append(row)
         if owner != NOBODY:
             self._rows_of_user[owner].append(row)
 
     def profile(self, user_or_session_id: str) -> Ints:
         """Return the items of a user, or of a session when there is no such user: each once, latest first."""
+        return self._latest_first(self._rows(user_or_session_id))
+
+    def items_with_events(self, user_or_session_id: str, event_types: frozenset[str] | None) -> Ints:
+        """Return the items with which a user, or a session, had events of some types, or of any (None).
+
+        Types are compared without case. Only the ``NEWEST_EVENTS`` latest of each type count.
+        """
+        rows = self._rows(user_or_session_id)
+        types = self._type_column[rows]
+        wanted = (
+            np.unique(types)
+            if event_types is None
+            else [self._types[name] for name in map(str.casefold, event_types) if name in self._types]
+        )
+        found = [self._newest(rows[types == each]) for each in wanted]
+        return self._item_column[np.concatenate(found)] if found else np.empty(0, dtype=np.int32)
+
+    def _rows(self, user_or_session_id: str) -> Rows:
         user = self._users.get(user_or_session_id)
         session = self._sessions.get(user_or_session_id)
         if user is not None:
-            rows = self._rows_of_user[user]
-        elif session is not None:
-            rows = self._rows_of_session[session]
-        else:
-            return np.empty(0, dtype=np.int32)
-        return self._latest_first(np.array(rows, dtype=np.int64))
+            return np.array(self._rows_of_user[user], dtype=np.int64)
+        return np.array(self._rows_of_session[session] if session is not None else (), dtype=np.int64)
+
+    def _newest(self, rows: Rows) -> Rows:
+        if len(rows) <= NEWEST_EVENTS:
+            return rows
+        return rows[np.lexsort((rows, self._time_column[rows]))[-NEWEST_EVENTS:]]
 
     def snapshot(self) -> Snapshot:
         """Return the current columns. Another thread may append: rows below the count keep their item."""
@@ -119,7 +147,7 @@ class Interactions:
             item_count=len(self.item_ids),
         )
 
-    def _latest_first(self, rows: npt.NDArray[np.int64]) -> Ints:
+    def _latest_first(self, rows: Rows) -> Ints:
         # Of two interactions with the same time, the one that arrived later counts as the later one.
         order = np.lexsort((rows, self._time_column[rows]))[::-1]
         items = self._item_column[rows[order]]
@@ -149,16 +177,21 @@ class Interactions:
             self._owner_of_session.append(NOBODY)
         return index
 
-    def _append(self, user: int, item: int, at: float) -> int:
+    def _type(self, name: str) -> int:
+        return self._types.setdefault(name.casefold(), len(self._types))
+
+    def _append(self, user: int, item: int, at: float, event_type: int) -> int:
         row = self._count
         if row == len(self._user_column):
             more = max(row, _FIRST_ROWS)
             self._user_column = np.concatenate((self._user_column, np.empty(more, np.int32)))
             self._item_column = np.concatenate((self._item_column, np.empty(more, np.int32)))
             self._time_column = np.concatenate((self._time_column, np.empty(more, np.float64)))
+            self._type_column = np.concatenate((self._type_column, np.empty(more, np.int32)))
         self._user_column[row] = user
         self._item_column[row] = item
         self._time_column[row] = at
+        self._type_column[row] = event_type
         # The count changes last, because a snapshot in another thread reads it first.
         self._count = row + 1
         return row

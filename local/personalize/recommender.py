@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from local.personalize.columns import Mask
 from local.personalize.interactions import Floats, Interactions, Ints
 from local.personalize.model import Model, best_indices, empty_model, score_for_item, score_for_profile
 
@@ -32,15 +33,28 @@ class Recommender:
         self._interactions = interactions
         self.model: Model = empty_model()
 
-    def recommend(self, user_id: str | None, item_id: str | None, count: int) -> list[ScoredItem]:
+    def recommend(
+        self,
+        user_id: str | None,
+        item_id: str | None,
+        count: int,
+        allowed: Mask | None = None,
+        *,
+        again: bool = False,
+    ) -> list[ScoredItem]:
         """Return the best items for a user or, with ``item_id``, the items related to that item.
 
-        ``user_id`` may be the id of an anonymous session. Items that the user already had are left out. For
-        an unknown user or item, the result is the popular items.
+        ``user_id`` may be the id of an anonymous session. Only items that ``allowed`` marks are in the
+        result; without it, all may be. Items that the user already had are left out, except with ``again``.
+        For an unknown user or item, the result is the popular items.
         """
         profile = self._profile(user_id)
         item = self._interactions.item_index(item_id) if item_id is not None else None
-        excluded = profile if item is None else np.append(profile, np.int32(item))
+        mask = self._everything() if allowed is None else allowed.copy()
+        if not again:
+            mask[profile] = False
+        if item is not None:
+            mask[item] = False
         if item_id is None:
             scores = self._scores(profile)
         elif item is None:
@@ -49,7 +63,7 @@ class Recommender:
             scores = score_for_item(self.model, item, len(self._interactions.item_ids))
         return [
             ScoredItem(self._interactions.item_ids[index], float(scores[index]))
-            for index in best_indices(scores, excluded, count)
+            for index in best_indices(scores, mask, count)
         ]
 
     def rank(self, user_id: str, item_ids: Sequence[str]) -> list[ScoredItem]:
@@ -65,6 +79,9 @@ class Recommender:
                 known.append(ScoredItem(item_id, float(scores[index])))
         known.sort(key=lambda scored: -scored.score)
         return known + unknown
+
+    def _everything(self) -> Mask:
+        return np.ones(len(self._interactions.item_ids), dtype=np.bool_)
 
     def _profile(self, user_id: str | None) -> Ints:
         return self._interactions.profile(user_id) if user_id is not None else np.empty(0, dtype=np.int32)

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.personalize import CAMPAIGN_ARN, ITEMS_DATASET_ARN, TRACKING_ID, USERS_DATASET_ARN
+from local.personalize import (
+    CAMPAIGN_ARN,
+    FILTER_ARN_PREFIX,
+    ITEMS_DATASET_ARN,
+    TRACKING_ID,
+    USERS_DATASET_ARN,
+)
 from local.personalize.errors import InvalidInputError, ResourceNotFoundError
 from local.personalize.shapes import EVENTS, RUNTIME, check
 
@@ -52,6 +58,14 @@ class PutEventsRequest:
 
 
 @dataclass(frozen=True)
+class FilterUse:
+    """The name of a filter, and the texts of its parameters."""
+
+    name: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RecommendationsRequest:
     """A request for ``count`` items, with the metadata of ``columns``."""
 
@@ -59,6 +73,7 @@ class RecommendationsRequest:
     item_id: str | None
     count: int
     columns: tuple[str, ...] = ()
+    filter: FilterUse | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,7 @@ class RankingRequest:
     user_id: str
     item_ids: tuple[str, ...]
     columns: tuple[str, ...] = ()
+    filter: FilterUse | None = None
 
 
 @dataclass(frozen=True)
@@ -133,13 +149,12 @@ def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
     for promotion in members.get("promotions", ()):
         if "filterArn" not in promotion:
             raise InvalidInputError("promotions.1.member.filterArn is required")
-        _require_filter(promotion["filterArn"])
-    _require_filter(members.get("filterArn"))
+        raise ResourceNotFoundError("The local engine has no promotions")
     columns = _columns(members.get("metadataColumns"))
     # To the service, an integer that was not sent is 0. So 0 means the default too.
     count = members.get("numResults") or DEFAULT_RESULTS
     _require_at_most(count, columns, "numResults")
-    return RecommendationsRequest(user_id, item_id, count, columns)
+    return RecommendationsRequest(user_id, item_id, count, columns, _filter_use(members))
 
 
 def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
@@ -149,14 +164,14 @@ def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
     """
     members = check(RUNTIME, "GetPersonalizedRanking", body)
     _require_campaign(members["campaignArn"])
-    _require_filter(members.get("filterArn"))
     if not members["userId"]:
         raise InvalidInputError("userId must not be empty")
     if not members["inputList"]:
         raise InvalidInputError("inputList must not be empty")
     columns = _columns(members.get("metadataColumns"))
     _require_at_most(len(members["inputList"]), columns, "inputList")
-    return RankingRequest(members["userId"], tuple(dict.fromkeys(members["inputList"])), columns)
+    items = tuple(dict.fromkeys(members["inputList"]))
+    return RankingRequest(members["userId"], items, columns, _filter_use(members))
 
 
 def parse_put_items(body: Mapping[str, Any]) -> tuple[Record, ...]:
@@ -214,9 +229,15 @@ def _require_campaign(arn: str | None) -> None:
         raise ResourceNotFoundError(f"There is no {arn}. The local engine has {CAMPAIGN_ARN}")
 
 
-def _require_filter(arn: str | None) -> None:
-    if arn is not None:
-        raise ResourceNotFoundError(f"There is no {arn}. The local engine has no filters")
+def _filter_use(members: Mapping[str, Any]) -> FilterUse | None:
+    arn = members.get("filterArn")
+    if arn is None:
+        return None
+    if not arn.startswith(FILTER_ARN_PREFIX):
+        raise ResourceNotFoundError(
+            f"There is no {arn}. The filters of the local engine begin with {FILTER_ARN_PREFIX}"
+        )
+    return FilterUse(arn.removeprefix(FILTER_ARN_PREFIX), members.get("filterValues", {}))
 
 
 def _require_dataset(arn: str, known: str) -> None:

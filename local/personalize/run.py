@@ -79,7 +79,7 @@ def _engine_parts(data: Path, database: Path) -> Iterator[tuple[Parts, int]]:
         store = Store(database, _new_id)
         engine.load(folder)
         events = list(store.events())
-        engine.restore(store.records("item"), events)
+        engine.restore(store.records("item"), store.records("user"), events)
         event_count = len(events)
         del folder, events
     engine.refit()

@@ -131,6 +131,7 @@ class Operations:
     async def put_users(self, body: Body, call_id: str) -> None:
         users = parse_put_users(body)
         await self._parts.commits.run(lambda store: store.put_records("user", users))
+        self._parts.engine.put_users(users)
 
 
 async def _delay(seconds: float, stopping: asyncio.Event) -> None:

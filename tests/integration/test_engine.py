@@ -183,7 +183,7 @@ def test_unknown_resources_are_not_found(caller: Caller) -> None:
 
 
 def test_nothing_a_user_already_had_is_recommended_again(caller: Caller) -> None:
-    had = {item for user, item, _ in read_folder(FOLDER).interactions if user == "reader-001"}
+    had = {item for user, item, *_ in read_folder(FOLDER).interactions if user == "reader-001"}
     assert not had & set(caller.recommend(userId="reader-001", numResults=500))
 
 

@@ -25,17 +25,21 @@ def write(folder: Path, **files: str | bytes) -> Path:
 
 def test_interactions_are_in_order_of_time_and_then_of_the_file(tmp_path: Path) -> None:
     write(tmp_path, interactions=HEADER + "u,b,20,view\nu,a,10,view\nv,c,10,buy\n")
-    assert read_folder(tmp_path).interactions == [("u", "a", 10), ("v", "c", 10), ("u", "b", 20)]
+    assert read_folder(tmp_path).interactions == [
+        ("u", "a", 10, "view"),
+        ("v", "c", 10, "buy"),
+        ("u", "b", 20, "view"),
+    ]
 
 
 def test_columns_may_be_in_any_order_with_others_between_them(tmp_path: Path) -> None:
     write(tmp_path, interactions="EVENT_VALUE,TIMESTAMP,ITEM_ID,DEVICE,USER_ID\n4.5,7,i,phone,u\n")
-    assert read_folder(tmp_path).interactions == [("u", "i", 7)]
+    assert read_folder(tmp_path).interactions == [("u", "i", 7, "")]
 
 
 def test_a_byte_order_mark_windows_line_ends_and_empty_lines_are_accepted(tmp_path: Path) -> None:
     write(tmp_path, interactions=b"\xef\xbb\xbfUSER_ID,ITEM_ID,TIMESTAMP\r\n\r\nu,i,7\r\n\r\n")
-    assert read_folder(tmp_path).interactions == [("u", "i", 7)]
+    assert read_folder(tmp_path).interactions == [("u", "i", 7, "")]
 
 
 def test_items_and_users_are_optional_and_have_metadata(tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_an_odd_timestamp_is_a_sentence_with_its_line(timestamp: str, problem: s
 
 def test_zeros_before_a_timestamp_change_nothing(tmp_path: Path) -> None:
     write(tmp_path, interactions=HEADER + f"u,i,{'0' * 400}7,view\n")
-    assert read_folder(tmp_path).interactions == [("u", "i", 7)]
+    assert read_folder(tmp_path).interactions == [("u", "i", 7, "view")]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +209,7 @@ def test_any_bytes_load_or_are_a_sentence_with_the_line(
         except ImportFileError as error:
             assert_is_a_sentence(str(error), folder)
         else:
-            for user, item, seconds in found.interactions:
+            for user, item, seconds, _ in found.interactions:
                 assert user
                 assert item
                 assert 0 <= seconds < 100_000_000_000
@@ -228,4 +232,4 @@ def test_any_id_is_read_as_it_was_written(
     folder = tmp_path_factory.mktemp("import")
     with (folder / "interactions.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("USER_ID", "ITEM_ID", "TIMESTAMP"), *rows])
-    assert sorted(read_folder(folder).interactions) == sorted(rows)
+    assert sorted(read_folder(folder).interactions) == sorted((*row, "") for row in rows)

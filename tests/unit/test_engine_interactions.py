@@ -22,7 +22,7 @@ def trained(interactions: Interactions) -> list[str]:
 
 def test_a_profile_holds_each_item_once_latest_first() -> None:
     interactions = Interactions()
-    interactions.add_history([("u", "a", 1), ("u", "b", 2), ("other", "x", 3), ("u", "a", 4)])
+    interactions.add_history([("u", "a", 1, ""), ("u", "b", 2, ""), ("other", "x", 3, ""), ("u", "a", 4, "")])
     interactions.add_event("s", "u", "c", 3)
     assert profile(interactions, "u") == ["a", "c", "b"]
 
@@ -47,7 +47,7 @@ def test_an_anonymous_session_has_a_profile_but_is_not_trained_on() -> None:
 
 def test_a_session_that_signs_in_gives_the_user_all_its_earlier_events() -> None:
     interactions = Interactions()
-    interactions.add_history([("u", "old", 1)])
+    interactions.add_history([("u", "old", 1, "")])
     interactions.add_event("s", None, "a", 2)
     interactions.add_event("s", "u", "b", 3)
     interactions.add_event("s", None, "c", 4)

@@ -18,11 +18,11 @@ def two_circles() -> Interactions:
     interactions = Interactions()
     for number in range(10):
         interactions.add_history(
-            (f"sailor-{number}", f"sea-{book}", number) for book in range(5) if book != number % 5
+            (f"sailor-{number}", f"sea-{book}", number, "read") for book in range(5) if book != number % 5
         )
     for number in range(15):
         interactions.add_history(
-            (f"cook-{number}", f"food-{book}", number) for book in range(5) if book != number % 5
+            (f"cook-{number}", f"food-{book}", number, "read") for book in range(5) if book != number % 5
         )
     return interactions
 
@@ -125,14 +125,14 @@ def test_no_event_or_one_event_is_enough_to_recommend(events: int) -> None:
 
 def test_one_shared_reader_does_not_make_two_items_similar() -> None:
     interactions = two_circles()
-    interactions.add_history([("eccentric", "sea-0", 1), ("eccentric", "odd", 1)])
+    interactions.add_history([("eccentric", "sea-0", 1, "read"), ("eccentric", "odd", 1, "read")])
     found = ids(fitted(interactions).recommend(None, "sea-0", 5))
     assert found.index("odd") == 4
 
 
 def test_a_user_with_very_many_interactions_costs_no_more_than_the_limit() -> None:
     interactions = Interactions()
-    interactions.add_history(("crawler", f"item-{n}", n) for n in range(MAX_ROWS_PER_USER + 50))
+    interactions.add_history(("crawler", f"item-{n}", n, "read") for n in range(MAX_ROWS_PER_USER + 50))
     model = fit(interactions.snapshot())
     assert np.count_nonzero(model.popularity) == MAX_ROWS_PER_USER
     assert model.popularity[:50].sum() == 0
@@ -149,4 +149,6 @@ def test_the_best_are_those_that_sorting_everything_would_find(
     indices = st.integers(0, max(len(scores) - 1, 0))
     excluded = data.draw(st.lists(indices, max_size=5)) if len(scores) else []
     expected = sorted(set(range(len(scores))) - set(excluded), key=lambda index: (-scores[index], index))
-    assert best_indices(scores, np.array(excluded, dtype=np.int32), count).tolist() == expected[:count]
+    allowed = np.ones(len(scores), dtype=np.bool_)
+    allowed[excluded] = False
+    assert best_indices(scores, allowed, count).tolist() == expected[:count]

@@ -135,13 +135,14 @@ def test_recommendations_at_the_limits_are_accepted(body: dict[str, Any]) -> Non
     [
         recommendations(campaignArn=OTHER_CAMPAIGN),
         {"recommenderArn": OTHER_CAMPAIGN, "userId": "u"},
-        recommendations(filterArn=SOME_FILTER),
+        recommendations(filterArn=SOME_FILTER.replace("0000", "1111")),
+        ranking(filterArn=SOME_FILTER.replace("filter", "campaign")),
         recommendations(promotions=[{"name": "p", "percentPromotedItems": 10, "filterArn": SOME_FILTER}]),
     ],
 )
 def test_unknown_resources_are_not_found(body: dict[str, Any]) -> None:
     with pytest.raises(ResourceNotFoundError):
-        parse_recommendations(body)
+        (parse_ranking if "inputList" in body else parse_recommendations)(body)
 
 
 def test_a_ranking_lists_every_item_once() -> None:

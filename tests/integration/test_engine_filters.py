@@ -1,0 +1,177 @@
+"""Filters, campaigns, promotions, metadata and actions of the engine, as boto3 sees them."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.personalize import (
+    CAMPAIGN_ARN,
+    FILTER_ARN_PREFIX,
+    ITEMS_DATASET_ARN,
+    REGION,
+    TRACKING_ID,
+    USERS_DATASET_ARN,
+)
+from local.personalize.process import EngineProcess, EngineProcessError, running_engine
+
+FILTERS = {
+    "of-genre": "INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)",
+    "not-of-genre": "EXCLUDE ItemID WHERE Items.GENRE IN ($GENRE)",
+    "cheap": "INCLUDE ItemID WHERE Items.PRICE < 20",
+    "not-clicked": 'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("click")',
+    "clicked": 'INCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("click")',
+    "cheaper": "INCLUDE ItemID WHERE Items.PRICE < CurrentItem.PRICE",
+    "for-members": 'EXCLUDE ItemID WHERE Items.GENRE IN ("drama") IF CurrentUser.MEMBER = 1',
+    "actions": "INCLUDE ActionID WHERE Actions.VALUE > 5",
+}
+ITEMS = [(f"item-{n}", ("drama", "comedy", "action")[n % 3], str(10 * n)) for n in range(12)]
+NOT_FOUND, INVALID = ("ResourceNotFoundException", 404), ("InvalidInputException", 400)
+
+
+def write_folder(folder: Path) -> Path:
+    rows = [
+        f"user-{n},{item_id},{n},click" for n in range(40) for item_id, *_ in ITEMS if (n + len(item_id)) % 3
+    ]
+    (folder / "interactions.csv").write_text("\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *rows]))
+    (folder / "items.csv").write_text("\n".join(["ITEM_ID,GENRE,PRICE", *map(",".join, ITEMS)]))
+    filters = [{"name": name, "filterExpression": text} for name, text in FILTERS.items()]
+    (folder / "filters.json").write_text(json.dumps(filters))
+    return folder
+
+
+class Caller:
+    """Both clients, and short forms of the calls in this file."""
+
+    def __init__(self, engine: EngineProcess) -> None:
+        self.engine = engine
+        session = boto3.Session("nobody", "nothing", region_name=REGION)
+        config = Config(retries={"total_max_attempts": 1})
+        self.runtime: Any = session.client("personalize-runtime", endpoint_url=engine.url, config=config)
+        self.events: Any = session.client("personalize-events", endpoint_url=engine.url, config=config)
+
+    def close(self) -> None:
+        self.runtime.close()
+        self.events.close()
+
+    def recommend(self, name: str | None = None, **arguments: Any) -> list[str]:
+        return [item["itemId"] for item in self.list(name, **arguments)]
+
+    def list(self, name: str | None = None, **arguments: Any) -> list[Any]:
+        chosen = {"filterArn": FILTER_ARN_PREFIX + name} if name is not None else {}
+        arguments = {"campaignArn": CAMPAIGN_ARN, "userId": "nobody", "numResults": 500} | chosen | arguments
+        items: list[Any] = self.runtime.get_recommendations(**arguments)["itemList"]
+        return items
+
+    def click(self, user: str, *item_ids: str, kind: str = "click") -> None:
+        events = [{"eventType": kind, "itemId": item_id, "sentAt": time.time()} for item_id in item_ids]
+        self.events.put_events(trackingId=TRACKING_ID, sessionId=user, userId=user, eventList=events)
+
+
+@pytest.fixture(scope="module")
+def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    folder = write_folder(tmp_path_factory.mktemp("data"))
+    with (
+        running_engine(data=folder, database=folder / "events.db") as engine,
+        closing(Caller(engine)) as each,
+    ):
+        yield each
+
+
+@pytest.fixture
+def user() -> str:
+    return f"user-{uuid.uuid4()}"
+
+
+def error_of(call: Callable[[], Any]) -> tuple[str, int]:
+    with pytest.raises(ClientError) as raised:
+        call()
+    response = raised.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def ids(*, genre: str | None = None, below: float = 1000) -> set[str]:
+    return {item_id for item_id, of, price in ITEMS if genre in (of, None) and float(price) < below}
+
+
+# Filters
+
+
+def test_a_filter_acts_on_recommendations_related_items_and_rankings(caller: Caller) -> None:
+    drama = {"filterValues": {"GENRE": '"drama"'}}
+    everything = caller.recommend()
+    expected = [item_id for item_id in everything if item_id in ids(genre="drama")]
+    assert caller.recommend("of-genre", **drama) == expected
+    assert set(caller.recommend("not-of-genre", **drama)) == ids() - ids(genre="drama")
+    assert caller.recommend("not-of-genre") == everything
+    assert set(caller.recommend("cheaper", itemId="item-3")) == ids(below=30)
+    ranking = caller.runtime.get_personalized_ranking(
+        campaignArn=CAMPAIGN_ARN,
+        userId="nobody",
+        inputList=["item-1", "item-3", "unknown", "item-0"],
+        filterArn=FILTER_ARN_PREFIX + "of-genre",
+        **drama,
+    )["personalizedRanking"]
+    assert {item["itemId"] for item in ranking} == {"item-0", "item-3"}
+
+
+def test_a_filter_on_events_decides_which_known_items_come_again(caller: Caller, user: str) -> None:
+    caller.click(user, "item-1")
+    caller.click(user, "item-2", kind="view")
+    assert set(caller.recommend(userId=user)) == ids() - {"item-1", "item-2"}
+    assert set(caller.recommend("not-clicked", userId=user)) == ids() - {"item-1"}
+    assert caller.recommend("clicked", userId=user) == ["item-1"]
+
+
+def test_a_filter_that_cannot_be_applied_is_refused_as_the_service_does(caller: Caller) -> None:
+    assert error_of(lambda: caller.recommend("no-such-filter")) == NOT_FOUND
+    assert error_of(lambda: caller.recommend(filterArn=CAMPAIGN_ARN)) == NOT_FOUND
+    assert error_of(lambda: caller.recommend("of-genre")) == INVALID
+    assert error_of(lambda: caller.recommend("of-genre", filterValues={"GENRE": "drama"})) == INVALID
+    assert error_of(lambda: caller.recommend("of-genre", filterValues={"GENRE": '"' + "x" * 1000})) == INVALID
+    assert error_of(lambda: caller.recommend("cheaper")) == INVALID
+    assert error_of(lambda: caller.recommend("actions")) == INVALID
+
+
+def test_items_and_users_that_are_put_are_filtered_by_at_once(caller: Caller, user: str) -> None:
+    def put(price: float) -> None:
+        caller.events.put_items(
+            datasetArn=ITEMS_DATASET_ARN,
+            items=[{"itemId": user, "properties": json.dumps({"genre": "fresh", "price": price})}],
+        )
+
+    put(5)
+    assert caller.recommend("of-genre", filterValues={"GENRE": '"fresh"'}) == [user]
+    assert user in caller.recommend("cheap")
+    put(50)
+    assert user not in caller.recommend("cheap")
+    for member, count in ((1, 0), (0, 4)):
+        caller.events.put_users(
+            datasetArn=USERS_DATASET_ARN,
+            users=[{"userId": user, "properties": json.dumps({"member": member})}],
+        )
+        assert len(set(caller.recommend("for-members", userId=user)) & ids(genre="drama")) == count
+
+
+def test_a_filter_that_does_not_parse_is_named_at_the_start(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    wrong = {"name": "wrong", "filterExpression": "INCLUDE ItemID WHERE Items.GENRE = drama"}
+    (tmp_path / "filters.json").write_text(json.dumps([wrong]))
+    said = (
+        r"filters\.json: the filter wrong is wrong at column 36: expected a text in quotes .* found 'drama'"
+    )
+    with (
+        pytest.raises(EngineProcessError, match=said),
+        running_engine(data=tmp_path, database=tmp_path / "events.db"),
+    ):
+        pass
