@@ -4,15 +4,21 @@ It is for trying the whole system without an AWS account, and for testing with f
 not for judging the recommendations of Amazon Personalize itself.
 
 This module holds only the names of the engine's resources: other programs import it without loading numpy.
-The engine has one resource of each kind, and its name is fixed.
+The names are fixed.
 """
 
 from __future__ import annotations
 
 REGION = "us-east-1"
 
-CAMPAIGN_ARN = "arn:aws:personalize:us-east-1:000000000000:campaign/local"
-"""The campaign. It takes a user, an item or both (recommendations), or a list of items (ranking)."""
+CAMPAIGN_ARNS = {
+    name: f"arn:aws:personalize:us-east-1:000000000000:campaign/{name}"
+    for name in ("local", "popular", "similar", "ranking")
+}
+"""The campaigns by name. ``campaigns.py`` describes them."""
+
+CAMPAIGN_ARN = CAMPAIGN_ARNS["local"]
+"""The campaign that takes a user, an item or both (recommendations), or a list of items (ranking)."""
 
 FILTER_ARN_PREFIX = "arn:aws:personalize:us-east-1:000000000000:filter/"
 """The ARN of a filter without its name, which is the name in filters.json."""
@@ -25,6 +31,7 @@ USERS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/US
 
 __all__ = [
     "CAMPAIGN_ARN",
+    "CAMPAIGN_ARNS",
     "FILTER_ARN_PREFIX",
     "ITEMS_DATASET_ARN",
     "REGION",

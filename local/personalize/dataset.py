@@ -67,7 +67,9 @@ class Dataset:
                 f"The filter is for {_NAMES[wanted.target]}, not for {_NAMES[self._target]}"
             )
         if wanted.uses_current_item() and item_id is None:
-            raise InvalidInputError("The filter uses CurrentItem, and the request has no itemId")
+            raise InvalidInputError(
+                "The filter uses CurrentItem, which needs an itemId and a campaign for related items"
+            )
         data = FilterData(
             count=len(self.interactions.item_ids) + 1,
             columns=self.columns,

@@ -85,15 +85,16 @@ class Engine:
     def recommend(self, request: RecommendationsRequest) -> dict[str, Any]:
         """Return the body of a GetRecommendations response."""
         self._items.require(request.columns)
-        allowed, again = None, False
+        campaign = request.campaign
+        item_id = request.item_id if campaign.by_item else None
+        allowed, again = None, not campaign.by_user
         if request.filter is not None:
             wanted = self._filter(request.filter)
-            allowed = self._items.allowed(wanted, request.filter.texts, request.user_id, request.item_id)[:-1]
+            allowed = self._items.allowed(wanted, request.filter.texts, request.user_id, item_id)[:-1]
             # A filter on events says itself which of the items that the user had may come again.
-            again = wanted.uses_events()
-        found = self._items.recommender.recommend(
-            request.user_id, request.item_id, request.count, allowed, again=again
-        )
+            again = again or wanted.uses_events()
+        user_id = request.user_id if campaign.by_user else None
+        found = self._items.recommender.recommend(user_id, item_id, request.count, allowed, again=again)
         self._counts["recommendationsServed"] += 1
         return {
             "itemList": self._as_json(found, request.columns),

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.personalize import (
-    CAMPAIGN_ARN,
     FILTER_ARN_PREFIX,
     ITEMS_DATASET_ARN,
     TRACKING_ID,
     USERS_DATASET_ARN,
 )
+from local.personalize.campaigns import LOCAL, RANKING, RECOMMENDATIONS, Campaign, campaign_for
 from local.personalize.errors import InvalidInputError, ResourceNotFoundError
 from local.personalize.shapes import EVENTS, RUNTIME, check
 
@@ -74,6 +74,7 @@ class RecommendationsRequest:
     count: int
     columns: tuple[str, ...] = ()
     filter: FilterUse | None = None
+    campaign: Campaign = LOCAL
 
 
 @dataclass(frozen=True)
@@ -142,19 +143,21 @@ def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
     members = check(RUNTIME, "GetRecommendations", body)
     if "campaignArn" in members and "recommenderArn" in members:
         raise InvalidInputError("Provide either campaignArn or recommenderArn, not both")
-    _require_campaign(members.get("campaignArn") or members.get("recommenderArn"))
+    campaign = campaign_for(RECOMMENDATIONS, members.get("campaignArn") or members.get("recommenderArn"))
     user_id, item_id = members.get("userId") or None, members.get("itemId") or None
     if user_id is None and item_id is None:
         raise InvalidInputError("Provide userId, itemId or both")
+    if campaign.needs_item and item_id is None:
+        raise InvalidInputError(f"Provide itemId: the campaign has a recipe of {campaign.recipe}")
     for promotion in members.get("promotions", ()):
         if "filterArn" not in promotion:
             raise InvalidInputError("promotions.1.member.filterArn is required")
         raise ResourceNotFoundError("The local engine has no promotions")
-    columns = _columns(members.get("metadataColumns"))
+    columns = _columns(members.get("metadataColumns"), campaign)
     # To the service, an integer that was not sent is 0. So 0 means the default too.
     count = members.get("numResults") or DEFAULT_RESULTS
     _require_at_most(count, columns, "numResults")
-    return RecommendationsRequest(user_id, item_id, count, columns, _filter_use(members))
+    return RecommendationsRequest(user_id, item_id, count, columns, _filter_use(members), campaign)
 
 
 def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
@@ -163,12 +166,12 @@ def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
     Raises InvalidInputError, or ResourceNotFoundError for a campaign or filter that the engine does not have.
     """
     members = check(RUNTIME, "GetPersonalizedRanking", body)
-    _require_campaign(members["campaignArn"])
+    campaign = campaign_for(RANKING, members["campaignArn"])
     if not members["userId"]:
         raise InvalidInputError("userId must not be empty")
     if not members["inputList"]:
         raise InvalidInputError("inputList must not be empty")
-    columns = _columns(members.get("metadataColumns"))
+    columns = _columns(members.get("metadataColumns"), campaign)
     _require_at_most(len(members["inputList"]), columns, "inputList")
     items = tuple(dict.fromkeys(members["inputList"]))
     return RankingRequest(members["userId"], items, columns, _filter_use(members))
@@ -204,9 +207,11 @@ def _json_object(text: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _columns(metadata_columns: Mapping[str, list[str]] | None) -> tuple[str, ...]:
+def _columns(metadata_columns: Mapping[str, list[str]] | None, campaign: Campaign) -> tuple[str, ...]:
     if not metadata_columns:
         return ()
+    if not campaign.metadata:
+        raise InvalidInputError(f"metadataColumns: campaign/{campaign.name} has no metadata enabled")
     if list(metadata_columns) != ["ITEMS"]:
         raise InvalidInputError("metadataColumns must have the single key ITEMS")
     columns = tuple(metadata_columns["ITEMS"])
@@ -220,13 +225,6 @@ def _require_at_most(count: int, columns: tuple[str, ...], name: str) -> None:
     if count > limit:
         with_metadata = " with metadataColumns" if columns else ""
         raise InvalidInputError(f"{name} must be at most {limit}{with_metadata}")
-
-
-def _require_campaign(arn: str | None) -> None:
-    if arn is None:
-        raise InvalidInputError("Provide campaignArn or recommenderArn")
-    if arn != CAMPAIGN_ARN:
-        raise ResourceNotFoundError(f"There is no {arn}. The local engine has {CAMPAIGN_ARN}")
 
 
 def _filter_use(members: Mapping[str, Any]) -> FilterUse | None:

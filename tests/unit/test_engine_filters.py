@@ -265,7 +265,7 @@ def test_an_unknown_item_passes_exclude_and_not_include(items: Dataset) -> None:
         ("INCLUDE ItemID WHERE Items.PRICE < $P", {"P": "20,30"}, "filterValues.P must be one value"),
         ("INCLUDE ItemID WHERE Items.PRISE < 20", {}, "column PRISE"),
         ("INCLUDE ItemID WHERE Items.PRICE < 20 IF CurrentUser.AGES > 18", {}, "column AGES"),
-        ("INCLUDE ItemID WHERE Items.PRICE < CurrentItem.PRICE", {}, "CurrentItem, and .* no itemId"),
+        ("INCLUDE ItemID WHERE Items.PRICE < CurrentItem.PRICE", {}, "CurrentItem, which needs an itemId"),
         ("INCLUDE ActionID WHERE Actions.VALUE > 1", {}, "for actions, not for items"),
         ('INCLUDE UserID WHERE Users.NAME IN ("x")', {}, "for users"),
     ],
