@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
 from typing import Any
 
 from local.personalize.dataset import Dataset, Users
 from local.personalize.errors import ResourceNotFoundError
 from local.personalize.filters.tree import Filter, Target
 from local.personalize.imports import ImportFolder
+from local.personalize.promotions import mix, promoted_count
 from local.personalize.recommender import ScoredItem
 from local.personalize.requests import FilterUse, RankingRequest, RecommendationsRequest, Record
 from local.personalize.store import Call, StoredEvent
@@ -24,11 +26,18 @@ class Engine:
     """What the engine knows, and what it returns for it.
 
     ``new_id`` makes recommendation ids unique. ``changed`` is called when there is data to learn from.
+    ``random`` places promoted items.
     """
 
-    def __init__(self, new_id: Callable[[], str], changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        new_id: Callable[[], str],
+        changed: Callable[[], None] = lambda: None,
+        random: Random | None = None,
+    ) -> None:
         self._new_id = new_id
         self._changed = changed
+        self._random = random or Random()  # noqa: S311 - not for security
         self._users = Users()
         self._items = Dataset(Target.ITEMS, self._users)
         self._filters: Mapping[str, Filter] = {}
@@ -85,21 +94,33 @@ class Engine:
     def recommend(self, request: RecommendationsRequest) -> dict[str, Any]:
         """Return the body of a GetRecommendations response."""
         self._items.require(request.columns)
+        promoted: list[dict[str, Any]] = []
+        if request.promotion is not None:
+            share = promoted_count(request.count, request.promotion.percent)
+            chosen = self._best(request, request.promotion.filter, share)
+            promoted = self._as_json(chosen, request.columns, request.promotion.name)
+        taken = {item["itemId"] for item in promoted}
+        best = self._best(request, request.filter, request.count)
+        others = [scored for scored in best if scored.item_id not in taken][: request.count - len(taken)]
+        self._counts["recommendationsServed"] += 1
+        return {
+            "itemList": mix(promoted, self._as_json(others, request.columns), self._random),
+            "recommendationId": self._recommendation_id(),
+        }
+
+    def _best(self, request: RecommendationsRequest, use: FilterUse | None, count: int) -> list[ScoredItem]:
+        """Return the best items for a request that one filter allows."""
         campaign = request.campaign
         item_id = request.item_id if campaign.by_item else None
-        allowed, again = None, not campaign.by_user
-        if request.filter is not None:
-            wanted = self._filter(request.filter)
-            allowed = self._items.allowed(wanted, request.filter.texts, request.user_id, item_id)[:-1]
+        again = not campaign.by_user
+        allowed = None
+        if use is not None:
+            wanted = self._filter(use)
+            allowed = self._items.allowed(wanted, use.texts, request.user_id, item_id)[:-1]
             # A filter on events says itself which of the items that the user had may come again.
             again = again or wanted.uses_events()
         user_id = request.user_id if campaign.by_user else None
-        found = self._items.recommender.recommend(user_id, item_id, request.count, allowed, again=again)
-        self._counts["recommendationsServed"] += 1
-        return {
-            "itemList": self._as_json(found, request.columns),
-            "recommendationId": self._recommendation_id(),
-        }
+        return self._items.recommender.recommend(user_id, item_id, count, allowed, again=again)
 
     def rank(self, request: RankingRequest) -> dict[str, Any]:
         """Return the body of a GetPersonalizedRanking response."""
@@ -169,10 +190,14 @@ class Engine:
             stored.session_id, stored.user_id, event.item_id, event.sent_at, event.event_type
         )
 
-    def _as_json(self, found: Iterable[ScoredItem], columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    def _as_json(
+        self, found: Iterable[ScoredItem], columns: tuple[str, ...], promotion: str | None = None
+    ) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         for scored in found:
             item: dict[str, Any] = {"itemId": scored.item_id, "score": round(scored.score, 7)}
+            if promotion is not None:
+                item["promotionName"] = promotion
             if columns:
                 item["metadata"] = self._items.pick(scored.item_id, columns)
             items.append(item)

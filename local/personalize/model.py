@@ -158,6 +158,8 @@ def best_indices(scores: Floats, allowed: npt.NDArray[np.bool_], count: int) -> 
     Equal scores are in the order of their indices.
     """
     candidates = np.flatnonzero(allowed)
+    if count < 1:
+        return candidates[:0]
     if count < len(candidates):
         # Sort only what can be in the result: this takes less than a millisecond for 100,000 items.
         cut = np.partition(scores[candidates], len(candidates) - count)[len(candidates) - count]

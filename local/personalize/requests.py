@@ -66,6 +66,15 @@ class FilterUse:
 
 
 @dataclass(frozen=True)
+class Promotion:
+    """A share of the items, in percent, that only one filter chooses. They are marked with the name."""
+
+    name: str
+    percent: int
+    filter: FilterUse
+
+
+@dataclass(frozen=True)
 class RecommendationsRequest:
     """A request for ``count`` items, with the metadata of ``columns``."""
 
@@ -75,6 +84,7 @@ class RecommendationsRequest:
     columns: tuple[str, ...] = ()
     filter: FilterUse | None = None
     campaign: Campaign = LOCAL
+    promotion: Promotion | None = None
 
 
 @dataclass(frozen=True)
@@ -149,15 +159,13 @@ def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
         raise InvalidInputError("Provide userId, itemId or both")
     if campaign.needs_item and item_id is None:
         raise InvalidInputError(f"Provide itemId: the campaign has a recipe of {campaign.recipe}")
-    for promotion in members.get("promotions", ()):
-        if "filterArn" not in promotion:
-            raise InvalidInputError("promotions.1.member.filterArn is required")
-        raise ResourceNotFoundError("The local engine has no promotions")
     columns = _columns(members.get("metadataColumns"), campaign)
     # To the service, an integer that was not sent is 0. So 0 means the default too.
     count = members.get("numResults") or DEFAULT_RESULTS
     _require_at_most(count, columns, "numResults")
-    return RecommendationsRequest(user_id, item_id, count, columns, _filter_use(members), campaign)
+    return RecommendationsRequest(
+        user_id, item_id, count, columns, _filter_use(members), campaign, _promotion(members)
+    )
 
 
 def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
@@ -227,15 +235,27 @@ def _require_at_most(count: int, columns: tuple[str, ...], name: str) -> None:
         raise InvalidInputError(f"{name} must be at most {limit}{with_metadata}")
 
 
+def _promotion(members: Mapping[str, Any]) -> Promotion | None:
+    for promotion in members.get("promotions", ()):  # the model allows one
+        for name in ("name", "percentPromotedItems", "filterArn"):
+            if name not in promotion:
+                raise InvalidInputError(f"promotions.1.member.{name} is required")
+        used = FilterUse(_filter_name(promotion["filterArn"]), promotion.get("filterValues", {}))
+        return Promotion(promotion["name"], promotion["percentPromotedItems"], used)
+    return None
+
+
 def _filter_use(members: Mapping[str, Any]) -> FilterUse | None:
     arn = members.get("filterArn")
-    if arn is None:
-        return None
+    return FilterUse(_filter_name(arn), members.get("filterValues", {})) if arn is not None else None
+
+
+def _filter_name(arn: str) -> str:
     if not arn.startswith(FILTER_ARN_PREFIX):
         raise ResourceNotFoundError(
             f"There is no {arn}. The filters of the local engine begin with {FILTER_ARN_PREFIX}"
         )
-    return FilterUse(arn.removeprefix(FILTER_ARN_PREFIX), members.get("filterValues", {}))
+    return arn.removeprefix(FILTER_ARN_PREFIX)
 
 
 def _require_dataset(arn: str, known: str) -> None:

@@ -160,6 +160,46 @@ def test_metadata_comes_from_campaigns_that_have_it_enabled(caller: Caller, user
     assert error_of(lambda: caller.list(**asked | {"numResults": 51})) == INVALID
 
 
+# Promotions
+
+
+def promotion(name: str, percent: int, **members: Any) -> dict[str, Any]:
+    found = {"name": "sale", "percentPromotedItems": percent, "filterArn": FILTER_ARN_PREFIX + name}
+    return {"promotions": [found | members]}
+
+
+def test_a_share_of_the_items_is_promoted_at_random_positions(caller: Caller) -> None:
+    by_relevance = caller.recommend()
+    comedy = {"filterValues": {"GENRE": '"comedy"'}}
+    placed = set()
+    for _ in range(20):
+        items = caller.list("cheap", numResults=4, **promotion("of-genre", 50, **comedy))
+        promoted = [item["itemId"] for item in items if item.get("promotionName") == "sale"]
+        others = [item["itemId"] for item in items if "promotionName" not in item]
+        assert promoted == [item_id for item_id in by_relevance if item_id in ids(genre="comedy")][:2]
+        cheap = [item_id for item_id in by_relevance if item_id in ids(below=20) and item_id not in promoted]
+        assert [item_id for item_id in others if item_id in ids()] == cheap[:2]
+        placed.add(tuple("promotionName" in item for item in items))
+    assert len(placed) > 1
+
+
+def test_too_few_promoted_items_leave_their_places_to_the_others(caller: Caller) -> None:
+    fresh = {"filterValues": {"GENRE": '"no such genre"'}}
+    assert caller.recommend(numResults=5, **promotion("of-genre", 100, **fresh)) == caller.recommend(
+        numResults=5
+    )
+    items = caller.list(numResults=8, **promotion("cheap", 100))
+    assert {item["itemId"] for item in items if "promotionName" in item} >= ids(below=20)
+    assert len({item["itemId"] for item in items}) == len(items) == 8
+
+
+def test_a_promotion_that_cannot_be_made_is_refused(caller: Caller) -> None:
+    assert error_of(lambda: caller.list(**promotion("no-such-filter", 10))) == NOT_FOUND
+    assert error_of(lambda: caller.list(**promotion("of-genre", 10))) == INVALID
+    assert error_of(lambda: caller.list(**promotion("cheap", 101))) == INVALID
+    assert error_of(lambda: caller.list(promotions=[{"name": "p", "percentPromotedItems": 10}])) == INVALID
+
+
 # Filters
 
 

@@ -137,7 +137,7 @@ def test_recommendations_at_the_limits_are_accepted(body: dict[str, Any]) -> Non
         {"recommenderArn": OTHER_CAMPAIGN, "userId": "u"},
         recommendations(filterArn=SOME_FILTER.replace("0000", "1111")),
         ranking(filterArn=SOME_FILTER.replace("filter", "campaign")),
-        recommendations(promotions=[{"name": "p", "percentPromotedItems": 10, "filterArn": SOME_FILTER}]),
+        recommendations(promotions=[{"name": "p", "percentPromotedItems": 10, "filterArn": CAMPAIGN_ARN}]),
     ],
 )
 def test_unknown_resources_are_not_found(body: dict[str, Any]) -> None:
