@@ -13,7 +13,7 @@ REGION = "us-east-1"
 
 CAMPAIGN_ARNS = {
     name: f"arn:aws:personalize:us-east-1:000000000000:campaign/{name}"
-    for name in ("local", "popular", "similar", "ranking")
+    for name in ("local", "popular", "similar", "ranking", "actions")
 }
 """The campaigns by name. ``campaigns.py`` describes them."""
 
@@ -28,8 +28,10 @@ TRACKING_ID = "10ca1e7e-0000-4000-8000-000000000001"
 
 ITEMS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/ITEMS"
 USERS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/USERS"
+ACTIONS_DATASET_ARN = "arn:aws:personalize:us-east-1:000000000000:dataset/local/ACTIONS"
 
 __all__ = [
+    "ACTIONS_DATASET_ARN",
     "CAMPAIGN_ARN",
     "CAMPAIGN_ARNS",
     "FILTER_ARN_PREFIX",

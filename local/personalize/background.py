@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from local.personalize.store import Call, Store, StoredEvent
+from local.personalize.store import Call, Store, Stored
 
 Result = TypeVar("Result")
 
@@ -28,7 +28,7 @@ PAUSE_PER_FIT_SECOND = 4.0
 class GroupCommit:
     """The only user of the store. It has one thread, so that calls are stored in order of arrival."""
 
-    def __init__(self, store: Store, stored: Callable[[Call, list[StoredEvent]], None]) -> None:
+    def __init__(self, store: Store, stored: Callable[[Call, list[Stored]], None]) -> None:
         """Take over the store. ``stored`` receives each call in order, even when its client disconnected."""
         self._store = store
         self._stored = stored

@@ -12,6 +12,7 @@ from local.personalize.errors import InvalidInputError, ResourceNotFoundError
 
 RECOMMENDATIONS = "GetRecommendations"
 RANKING = "GetPersonalizedRanking"
+ACTION_RECOMMENDATIONS = "GetActionRecommendations"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ SIMILAR = Campaign(
     "similar", "type RELATED_ITEMS", (RECOMMENDATIONS,), by_item=True, needs_item=True, metadata=True
 )
 RANKED = Campaign("ranking", "type PERSONALIZED_RANKING", (RANKING,), by_user=True, metadata=True)
+ACTIONS = Campaign("actions", "type NEXT_BEST_ACTION", (ACTION_RECOMMENDATIONS,), by_user=True)
 
-_BY_ARN = {CAMPAIGN_ARNS[campaign.name]: campaign for campaign in (LOCAL, POPULAR, SIMILAR, RANKED)}
+_CAMPAIGNS = (LOCAL, POPULAR, SIMILAR, RANKED, ACTIONS)
+_BY_ARN = {CAMPAIGN_ARNS[campaign.name]: campaign for campaign in _CAMPAIGNS}
 
 
 def campaign_for(operation: str, arn: str | None) -> Campaign:

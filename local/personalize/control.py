@@ -2,6 +2,7 @@
 
 GET    /_engine/health                  {"status": "ok", "items", "users", "interactions", ...}
 GET    /_engine/events?after=0&limit=N  {"events": [...], "last": seq}: accepted events in order of arrival
+GET    /_engine/action-interactions     {"actionInteractions": [...], "last": seq}: the same for actions
 GET    /_engine/stats                   counts (see ``Engine.stats``), and "faults": counts of injected faults
 GET    /_engine/items/{itemId}          {"itemId", "metadata"}
 GET    /_engine/faults                  the settings in force
@@ -13,22 +14,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
+from local.personalize.action_requests import PutActionInteractionsRequest
 from local.personalize.background import GroupCommit
 from local.personalize.engine import Engine
 from local.personalize.errors import FaultSettingError, InvalidInputError
 from local.personalize.faults import Faults, InjectedFault, parse_settings
 from local.personalize.requests import PutEventsRequest
-from local.personalize.store import StoredEvent
+from local.personalize.store import Store, StoredActionInteraction, StoredEvent
 
 MAX_EVENTS_PER_PAGE = 10_000
+
+Row = TypeVar("Row")
 
 
 class Control:
@@ -51,10 +56,10 @@ class Control:
             self._injected[fault.error.code] += 1
         return fault
 
-    def refuse_marked_events(self, request: PutEventsRequest) -> None:
-        """Raise InvalidInputError, and count it, when the faults declare an event of the request invalid."""
+    def refuse_marked(self, request: PutEventsRequest | PutActionInteractionsRequest) -> None:
+        """Raise InvalidInputError, and count it, when the faults declare a part of the request invalid."""
         try:
-            self._faults.refuse_marked_events(request)
+            self._faults.refuse_marked(request)
         except InvalidInputError:
             self._injected["markedInvalid"] += 1
             raise
@@ -64,6 +69,7 @@ class Control:
         return [
             Route("/_engine/health", self.health),
             Route("/_engine/events", self.events),
+            Route("/_engine/action-interactions", self.action_interactions),
             Route("/_engine/stats", self.stats),
             Route("/_engine/items/{item_id:path}", self.item),
             Route("/_engine/faults", self.faults, methods=["GET", "PUT", "DELETE"]),
@@ -77,6 +83,19 @@ class Control:
         return JSONResponse({**self._engine.stats(), "faults": dict(self._injected)})
 
     async def events(self, request: Request) -> JSONResponse:
+        return await self._page(request, "events", Store.events, _event_as_json)
+
+    async def action_interactions(self, request: Request) -> JSONResponse:
+        read = Store.action_interactions
+        return await self._page(request, "actionInteractions", read, _action_interaction_as_json)
+
+    async def _page(
+        self,
+        request: Request,
+        name: str,
+        read: Callable[[Store, int, int], Iterator[Row]],
+        as_json: Callable[[Row], dict[str, Any]],
+    ) -> JSONResponse:
         try:
             after = int(request.query_params.get("after", "0"))
             limit = int(request.query_params.get("limit", str(MAX_EVENTS_PER_PAGE)))
@@ -84,13 +103,9 @@ class Control:
             return _refused("'after' and 'limit' must be whole numbers")
         if not (0 <= after < 2**63 and 1 <= limit <= MAX_EVENTS_PER_PAGE):
             return _refused(f"'after' must not be negative, 'limit' must be from 1 to {MAX_EVENTS_PER_PAGE}")
-        found = await self._commits.run(lambda store: list(store.events(after, limit)))
-        return JSONResponse(
-            {
-                "events": [_event_as_json(stored) for stored in found],
-                "last": found[-1].seq if found else after,
-            }
-        )
+        found = await self._commits.run(lambda store: list(read(store, after, limit)))
+        rows = [as_json(stored) for stored in found]
+        return JSONResponse({name: rows, "last": rows[-1]["seq"] if rows else after})
 
     async def item(self, request: Request) -> JSONResponse:
         found = self._engine.item(request.path_params["item_id"])
@@ -129,6 +144,25 @@ def _event_as_json(stored: StoredEvent) -> dict[str, Any]:
         "recommendationId": event["recommendation_id"],
         "impression": event["impression"],
         "eventAttributionSource": event["attribution_source"],
+        "callId": stored.call_id,
+        "receivedAt": stored.received_at,
+    }
+
+
+def _action_interaction_as_json(stored: StoredActionInteraction) -> dict[str, Any]:
+    """Return an action interaction under the names of PutActionInteractions."""
+    each = stored.interaction
+    return {
+        "seq": stored.seq,
+        "eventId": each.event_id,
+        "userId": each.user_id,
+        "sessionId": each.session_id,
+        "actionId": each.action_id,
+        "eventType": each.event_type,
+        "timestamp": each.timestamp,
+        "properties": each.properties,
+        "recommendationId": each.recommendation_id,
+        "impression": each.impression,
         "callId": stored.call_id,
         "receivedAt": stored.received_at,
     }

@@ -37,8 +37,8 @@ class Users:
 class Dataset:
     """What there is to recommend. ``target`` is what filters call it."""
 
-    def __init__(self, target: Target, users: Users) -> None:
-        self.interactions = Interactions()
+    def __init__(self, target: Target, users: Users, interactions: Interactions | None = None) -> None:
+        self.interactions = interactions or Interactions()
         self.recommender = Recommender(self.interactions)
         self.columns = Columns()
         self.fitted_interactions = 0
@@ -51,9 +51,9 @@ class Dataset:
 
     def refit(self) -> None:
         """Fit a new model to all interactions so far."""
-        snapshot = self.interactions.snapshot()
-        self.recommender.model = fit(snapshot)
-        self.fitted_interactions = len(snapshot.items)
+        fitted_interactions = len(self.interactions)
+        self.recommender.model = fit(self.interactions.snapshot())
+        self.fitted_interactions = fitted_interactions
 
     def allowed(
         self, wanted: Filter, texts: Mapping[str, str], user_id: str | None, item_id: str | None = None

@@ -12,21 +12,41 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+from local.personalize.action_requests import TAKEN, VIEWED, ActionRecommendationsRequest, event_type_key
 from local.personalize.dataset import Dataset, Users
 from local.personalize.errors import ResourceNotFoundError
 from local.personalize.filters.tree import Filter, Target
 from local.personalize.imports import ImportFolder
+from local.personalize.interactions import Interactions
 from local.personalize.promotions import mix, promoted_count
 from local.personalize.recommender import ScoredItem
-from local.personalize.requests import FilterUse, RankingRequest, RecommendationsRequest, Record
-from local.personalize.store import Call, StoredEvent
+from local.personalize.requests import (
+    FilterUse,
+    PutEventsRequest,
+    RankingRequest,
+    RecommendationsRequest,
+    Record,
+)
+from local.personalize.store import Call, Stored, StoredEvent
+
+NEWEST_ACTION_INTERACTIONS = 300
+"""So many latest interactions of a user and an event type count for a filter on actions."""
+
+_EVENT_COUNTS = ("putEventsCalls", "eventsReceived", "eventsAccepted", "duplicatesIgnored")
+_INTERACTION_COUNTS = (
+    "putActionInteractionsCalls",
+    "actionInteractionsReceived",
+    "actionInteractionsAccepted",
+    "actionDuplicatesIgnored",
+)
+_SERVED_COUNTS = ("recommendationsServed", "rankingsServed", "actionRecommendationsServed")
 
 
 class Engine:
     """What the engine knows, and what it returns for it.
 
     ``new_id`` makes recommendation ids unique. ``changed`` is called when there is data to learn from.
-    ``random`` places promoted items.
+    ``random`` places promoted items. ``clock`` returns seconds since 1970: actions expire.
     """
 
     def __init__(
@@ -34,12 +54,16 @@ class Engine:
         new_id: Callable[[], str],
         changed: Callable[[], None] = lambda: None,
         random: Random | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._new_id = new_id
         self._changed = changed
         self._random = random or Random()  # noqa: S311 - not for security
         self._users = Users()
         self._items = Dataset(Target.ITEMS, self._users)
+        interactions = Interactions(NEWEST_ACTION_INTERACTIONS, frozenset((TAKEN, VIEWED)))
+        self._actions = Dataset(Target.ACTIONS, self._users, interactions)
+        self._clock = clock
         self._filters: Mapping[str, Filter] = {}
         self._counts: Counter[str] = Counter()
         self._refits = 0
@@ -54,17 +78,25 @@ class Engine:
             self._items.put(Record(item_id, properties))
         for user_id, properties in folder.users.items():
             self._users.put(Record(user_id, properties))
+        for action_id, properties in folder.actions.items():
+            self._actions.put(Record(action_id, properties))
         self._items.interactions.add_history(folder.interactions)
         self._filters = folder.filters
 
     def restore(
-        self, items: Iterable[Record], users: Iterable[Record], events: Iterable[StoredEvent]
+        self,
+        items: Iterable[Record],
+        users: Iterable[Record],
+        actions: Iterable[Record],
+        events: Iterable[Stored],
     ) -> None:
-        """Add what earlier runs stored."""
+        """Add what earlier runs stored: records, and events of both kinds."""
         for record in items:
             self._items.put(record)
         for record in users:
             self._users.put(record)
+        for record in actions:
+            self._actions.put(record)
         for event in events:
             self._apply(event)
 
@@ -79,15 +111,23 @@ class Engine:
         for record in records:
             self._users.put(record)
 
-    def accept(self, call: Call, stored: Sequence[StoredEvent]) -> None:
-        """Add the events of one PutEvents call that were new. The caller has stored them."""
-        sent = len(call.request.events)
+    def put_actions(self, records: Iterable[Record]) -> None:
+        """Add actions, or replace the metadata of known ones."""
+        for record in records:
+            self._actions.put(record)
+        self._changed()
+
+    def accept(self, call: Call, stored: Sequence[Stored]) -> None:
+        """Add what was new in a PutEvents or PutActionInteractions call. The caller has stored it."""
+        request = call.request
+        names, sent = (
+            (_EVENT_COUNTS, len(request.events))
+            if isinstance(request, PutEventsRequest)
+            else (_INTERACTION_COUNTS, len(request.interactions))
+        )
         for event in stored:
             self._apply(event)
-        self._counts["putEventsCalls"] += 1
-        self._counts["eventsReceived"] += sent
-        self._counts["eventsAccepted"] += len(stored)
-        self._counts["duplicatesIgnored"] += sent - len(stored)
+        self._counts.update(dict(zip(names, (1, sent, len(stored), sent - len(stored)), strict=True)))
         if stored:
             self._changed()
 
@@ -137,10 +177,33 @@ class Engine:
             "recommendationId": self._recommendation_id(),
         }
 
+    def recommend_actions(self, request: ActionRecommendationsRequest) -> dict[str, Any]:
+        """Return the body of a GetActionRecommendations response.
+
+        Actions that have expired are left out, and those that the user has taken, unless a filter on action
+        interactions decides about them.
+        """
+        interactions = self._actions.interactions
+        expiry = self._actions.columns.numbers("ACTION_EXPIRATION_TIMESTAMP", len(interactions.item_ids))
+        mask = ~(expiry <= self._clock())
+        taken = interactions.items_with_events(request.user_id, frozenset((TAKEN,)))
+        if request.filter is not None:
+            wanted = self._filter(request.filter)
+            mask &= self._actions.allowed(wanted, request.filter.texts, request.user_id)[:-1]
+            taken = taken[:0] if wanted.uses_events() else taken
+        mask[taken] = False
+        found = self._actions.recommender.recommend(request.user_id, None, request.count, mask, again=True)
+        self._counts["actionRecommendationsServed"] += 1
+        return {
+            "actionList": [{"actionId": each.item_id, "score": round(each.score, 7)} for each in found],
+            "recommendationId": self._recommendation_id(),
+        }
+
     def refit(self) -> None:
-        """Fit a new model to all interactions so far."""
+        """Fit new models to all interactions so far."""
         started = time.perf_counter()
         self._items.refit()
+        self._actions.refit()
         self._last_refit_seconds = time.perf_counter() - started
         self._refits += 1
 
@@ -150,28 +213,24 @@ class Engine:
         return {"itemId": item_id, "metadata": metadata} if metadata is not None else None
 
     def sizes(self) -> dict[str, int]:
-        """Return how many items, users and interactions the engine knows."""
+        """Return how many items, users, interactions and actions the engine knows."""
         return {
             "items": len(self._items.interactions.item_ids),
             "users": self._items.interactions.user_count,
             "interactions": len(self._items.interactions),
+            "actions": len(self._actions.interactions.item_ids),
+            "actionInteractions": len(self._actions.interactions),
         }
 
     def stats(self) -> dict[str, Any]:
         """Return the sizes, and the counts since the engine started."""
-        names = (
-            "putEventsCalls",
-            "eventsReceived",
-            "eventsAccepted",
-            "duplicatesIgnored",
-            "recommendationsServed",
-            "rankingsServed",
-        )
+        names = (*_EVENT_COUNTS, *_INTERACTION_COUNTS, *_SERVED_COUNTS)
         return {
             **self.sizes(),
             **{name: self._counts[name] for name in names},
             "modelRefits": self._refits,
             "modelInteractions": self._items.fitted_interactions,
+            "modelActionInteractions": self._actions.fitted_interactions,
             "lastRefitSeconds": round(self._last_refit_seconds, 6),
         }
 
@@ -184,11 +243,18 @@ class Engine:
             )
         return found
 
-    def _apply(self, stored: StoredEvent) -> None:
-        event = stored.event
-        self._items.interactions.add_event(
-            stored.session_id, stored.user_id, event.item_id, event.sent_at, event.event_type
-        )
+    def _apply(self, stored: Stored) -> None:
+        if isinstance(stored, StoredEvent):
+            event = stored.event
+            self._items.interactions.add_event(
+                stored.session_id, stored.user_id, event.item_id, event.sent_at, event.event_type
+            )
+        else:
+            each = stored.interaction
+            kind = event_type_key(each.event_type)
+            self._actions.interactions.add_event(
+                each.session_id, each.user_id, each.action_id, each.timestamp, kind
+            )
 
     def _as_json(
         self, found: Iterable[ScoredItem], columns: tuple[str, ...], promotion: str | None = None

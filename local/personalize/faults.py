@@ -12,8 +12,9 @@ start. With a seed, the same requests in the same order get the same faults. The
     throttleRate       0–1               ThrottlingException, 400
     errorRate          0–1               the service itself fails, with ``errorStatus``
     errorStatus        500 or 503        InternalFailure or ServiceUnavailable
-    invalidItemIds     list of strings   PutEvents refuses a call with such an item, InvalidInputException
-    invalidEventTypes  list of strings   PutEvents refuses a call with such an event type, the same error
+    invalidItemIds     list of strings   a call with an event of such an item, or an interaction with such an
+                                         action, is refused: InvalidInputException
+    invalidEventTypes  list of strings   a call with an event or interaction of such a type, the same error
 
 Every request draws one number for each of the four rates. Latency comes first. Then the request gets at most
 one fault: a reset connection, else ``accessDenied``, else throttling, else an error of the service, else an
@@ -28,6 +29,7 @@ from enum import Enum
 from random import Random
 from typing import Any
 
+from local.personalize.action_requests import PutActionInteractionsRequest
 from local.personalize.errors import (
     AccessDeniedError,
     FaultSettingError,
@@ -39,7 +41,16 @@ from local.personalize.errors import (
 )
 from local.personalize.requests import PutEventsRequest
 
-OPERATIONS = ("GetRecommendations", "GetPersonalizedRanking", "PutEvents", "PutItems", "PutUsers")
+OPERATIONS = (
+    "GetRecommendations",
+    "GetPersonalizedRanking",
+    "GetActionRecommendations",
+    "PutEvents",
+    "PutActionInteractions",
+    "PutItems",
+    "PutUsers",
+    "PutActions",
+)
 MAX_LATENCY_MS = 60_000
 
 
@@ -112,19 +123,31 @@ class Faults:
         lost = lost_draw < settings.lostAnswerRate
         return InjectedFault(delay, reset=Reset.AFTER_REQUEST if lost else None)
 
-    def refuse_marked_events(self, request: PutEventsRequest) -> None:
-        """Raise InvalidInputError for the first event that the settings declare invalid."""
-        if self.settings.operations and "PutEvents" not in self.settings.operations:
+    def refuse_marked(self, request: PutEventsRequest | PutActionInteractionsRequest) -> None:
+        """Raise InvalidInputError for the first event or interaction that the settings declare invalid."""
+        operation, where, marked = _markable(request)
+        if self.settings.operations and operation not in self.settings.operations:
             return
-        for number, event in enumerate(request.events, start=1):
-            for name, value, marked in (
-                ("itemId", event.item_id, self.settings.invalidItemIds),
-                ("eventType", event.event_type, self.settings.invalidEventTypes),
+        for number, (id_name, record_id, event_type) in enumerate(marked, start=1):
+            for name, value, invalid in (
+                (id_name, record_id, self.settings.invalidItemIds),
+                ("eventType", event_type, self.settings.invalidEventTypes),
             ):
-                if value in marked:
+                if value in invalid:
                     raise InvalidInputError(
-                        f"eventList.{number}.member.{name} is invalid, as it was asked to be"
+                        f"{where}.{number}.member.{name} is invalid, as it was asked to be"
                     )
+
+
+def _markable(
+    request: PutEventsRequest | PutActionInteractionsRequest,
+) -> tuple[str, str, list[tuple[str, str | None, str]]]:
+    """Return the operation, the name of its list, and of each member the id with its name and the type."""
+    if isinstance(request, PutEventsRequest):
+        events = [("itemId", event.item_id, event.event_type) for event in request.events]
+        return "PutEvents", "eventList", [*events]
+    interactions = [("actionId", each.action_id, each.event_type) for each in request.interactions]
+    return "PutActionInteractions", "actionInteractions", [*interactions]
 
 
 def parse_settings(body: Any) -> FaultSettings:

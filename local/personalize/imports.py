@@ -1,8 +1,9 @@
-"""Reader of Personalize's import files in a folder: interactions.csv, items.csv, users.csv and filters.json.
+"""Reader of Personalize's import files in a folder: interactions.csv and optional files beside it.
 
 https://docs.aws.amazon.com/personalize/latest/dg/data-prep-formatting.html: comma separated, UTF-8, column
 names in capitals as in the schema, in any order. Only the interactions are required, as with Personalize.
-Of their other columns only EVENT_TYPE is used. The other columns of items and users are metadata.
+Of their other columns only EVENT_TYPE is used. items.csv, users.csv and actions.csv have an id and metadata;
+filters.json has filters.
 
 Any content either loads or raises ImportFileError: one sentence with the file, the line, what is wrong and
 what to do. No message of Python and no control character of a file is in it.
@@ -48,6 +49,7 @@ class ImportFolder:
     interactions: Sequence[Interaction]
     items: Mapping[str, Mapping[str, str]]
     users: Mapping[str, Mapping[str, str]]
+    actions: Mapping[str, Mapping[str, str]]
     filters: Mapping[str, Filter]
 
 
@@ -59,6 +61,7 @@ def read_folder(folder: Path) -> ImportFolder:
         interactions=_read_interactions(folder / "interactions.csv"),
         items=_read_metadata(folder / "items.csv", "ITEM_ID"),
         users=_read_metadata(folder / "users.csv", "USER_ID"),
+        actions=_read_metadata(folder / "actions.csv", "ACTION_ID"),
         filters=read_filters(folder / "filters.json"),
     )
 

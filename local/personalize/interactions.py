@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 NOBODY = -1
 NEWEST_EVENTS = 100
-"""So many latest events of a user and an event type count for a filter."""
+"""So many latest events of a user and an event type count for a filter on items."""
 _FIRST_ROWS = 1024
 
 
@@ -38,9 +39,17 @@ class Snapshot:
 
 
 class Interactions:
-    """Interactions by user, session and item. Callers use ids; the columns hold numbers for them."""
+    """Interactions by user, session and item. Callers use ids; the columns hold numbers for them.
 
-    def __init__(self) -> None:
+    ``newest_events`` is how many events of a user and a type count for a filter. ``learnt_types`` are the
+    event types, in small letters, that make a profile and train the model; None: all.
+    """
+
+    def __init__(
+        self, newest_events: int = NEWEST_EVENTS, learnt_types: frozenset[str] | None = None
+    ) -> None:
+        self._newest_events = newest_events
+        self._learnt_types = learnt_types
         self._users: dict[str, int] = {}
         self._sessions: dict[str, int] = {}
         self._items: dict[str, int] = {}
@@ -108,12 +117,13 @@ class Interactions:
 
     def profile(self, user_or_session_id: str) -> Ints:
         """Return the items of a user, or of a session when there is no such user: each once, latest first."""
-        return self._latest_first(self._rows(user_or_session_id))
+        rows = self._rows(user_or_session_id)
+        return self._latest_first(rows[self._learnt(rows)])
 
     def items_with_events(self, user_or_session_id: str, event_types: frozenset[str] | None) -> Ints:
         """Return the items with which a user, or a session, had events of some types, or of any (None).
 
-        Types are compared without case. Only the ``NEWEST_EVENTS`` latest of each type count.
+        Types are compared without case. Only the latest of each type count.
         """
         rows = self._rows(user_or_session_id)
         types = self._type_column[rows]
@@ -133,17 +143,25 @@ class Interactions:
         return np.array(self._rows_of_session[session] if session is not None else (), dtype=np.int64)
 
     def _newest(self, rows: Rows) -> Rows:
-        if len(rows) <= NEWEST_EVENTS:
+        if len(rows) <= self._newest_events:
             return rows
-        return rows[np.lexsort((rows, self._time_column[rows]))[-NEWEST_EVENTS:]]
+        return rows[np.lexsort((rows, self._time_column[rows]))[-self._newest_events :]]
+
+    def _learnt(self, rows: Rows | slice) -> Mask | slice:
+        """Return which of some rows count for a profile and the model."""
+        if self._learnt_types is None:
+            return slice(None)
+        codes = [self._types[name] for name in self._learnt_types if name in self._types]
+        return np.isin(self._type_column[rows], codes)
 
     def snapshot(self) -> Snapshot:
         """Return the current columns. Another thread may append: rows below the count keep their item."""
-        count = self._count
+        rows = slice(self._count)
+        learnt = self._learnt(rows)
         return Snapshot(
-            users=self._user_column[:count],
-            items=self._item_column[:count],
-            times=self._time_column[:count],
+            users=self._user_column[rows][learnt],
+            items=self._item_column[rows][learnt],
+            times=self._time_column[rows][learnt],
             item_count=len(self.item_ids),
         )
 

@@ -99,7 +99,7 @@ class RankingRequest:
 
 @dataclass(frozen=True)
 class Record:
-    """An item or a user with its metadata, under the column names that were sent."""
+    """An item, a user or an action with its metadata, under the column names that were sent."""
 
     record_id: str
     properties: Mapping[str, Any] = field(default_factory=dict)
@@ -124,7 +124,7 @@ def _event(members: Mapping[str, Any], number: int) -> Event:
         raise InvalidInputError(f"{where}: an event must not be larger than {MAX_EVENT_BYTES} bytes")
     properties = members.get("properties")
     if properties is not None:
-        _refuse_reserved(_json_object(properties, f"{where}.properties"), f"{where}.properties")
+        _refuse_reserved(json_object(properties, f"{where}.properties"), f"{where}.properties")
     impression = members.get("impression")
     return Event(
         event_id=members.get("eventId"),
@@ -164,7 +164,7 @@ def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
     count = members.get("numResults") or DEFAULT_RESULTS
     _require_at_most(count, columns, "numResults")
     return RecommendationsRequest(
-        user_id, item_id, count, columns, _filter_use(members), campaign, _promotion(members)
+        user_id, item_id, count, columns, filter_use(members), campaign, _promotion(members)
     )
 
 
@@ -182,30 +182,32 @@ def parse_ranking(body: Mapping[str, Any]) -> RankingRequest:
     columns = _columns(members.get("metadataColumns"), campaign)
     _require_at_most(len(members["inputList"]), columns, "inputList")
     items = tuple(dict.fromkeys(members["inputList"]))
-    return RankingRequest(members["userId"], items, columns, _filter_use(members))
+    return RankingRequest(members["userId"], items, columns, filter_use(members))
 
 
 def parse_put_items(body: Mapping[str, Any]) -> tuple[Record, ...]:
     """Return the items of a PutItems call. Raises InvalidInputError or ResourceNotFoundError."""
     members = check(EVENTS, "PutItems", body)
-    _require_dataset(members["datasetArn"], ITEMS_DATASET_ARN)
-    return tuple(_record(item, "itemId", f"items.{n}") for n, item in enumerate(members["items"], start=1))
+    require_dataset(members["datasetArn"], ITEMS_DATASET_ARN)
+    return tuple(record(item, "itemId", f"items.{n}") for n, item in enumerate(members["items"], start=1))
 
 
 def parse_put_users(body: Mapping[str, Any]) -> tuple[Record, ...]:
     """Return the users of a PutUsers call. Raises InvalidInputError or ResourceNotFoundError."""
     members = check(EVENTS, "PutUsers", body)
-    _require_dataset(members["datasetArn"], USERS_DATASET_ARN)
-    return tuple(_record(user, "userId", f"users.{n}") for n, user in enumerate(members["users"], start=1))
+    require_dataset(members["datasetArn"], USERS_DATASET_ARN)
+    return tuple(record(user, "userId", f"users.{n}") for n, user in enumerate(members["users"], start=1))
 
 
-def _record(members: Mapping[str, Any], id_name: str, where: str) -> Record:
+def record(members: Mapping[str, Any], id_name: str, where: str) -> Record:
+    """Return one item, user or action of a call. Raises InvalidInputError."""
     text = members.get("properties")
-    properties = _json_object(text, f"{where}.member.properties") if text is not None else {}
+    properties = json_object(text, f"{where}.member.properties") if text is not None else {}
     return Record(members[id_name], properties)
 
 
-def _json_object(text: str, where: str) -> dict[str, Any]:
+def json_object(text: str, where: str) -> dict[str, Any]:
+    """Return the JSON object in a text. Raises InvalidInputError."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -245,7 +247,8 @@ def _promotion(members: Mapping[str, Any]) -> Promotion | None:
     return None
 
 
-def _filter_use(members: Mapping[str, Any]) -> FilterUse | None:
+def filter_use(members: Mapping[str, Any]) -> FilterUse | None:
+    """Return the filter of a request. Raises ResourceNotFoundError for an ARN that is none of a filter."""
     arn = members.get("filterArn")
     return FilterUse(_filter_name(arn), members.get("filterValues", {})) if arn is not None else None
 
@@ -258,6 +261,7 @@ def _filter_name(arn: str) -> str:
     return arn.removeprefix(FILTER_ARN_PREFIX)
 
 
-def _require_dataset(arn: str, known: str) -> None:
+def require_dataset(arn: str, known: str) -> None:
+    """Raise ResourceNotFoundError for another dataset than the known one."""
     if arn != known:
         raise ResourceNotFoundError(f"There is no {arn}. The local engine has {known}")

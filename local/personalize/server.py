@@ -19,6 +19,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.origin_guard import OriginGuard
+from local.personalize.action_requests import (
+    parse_action_recommendations,
+    parse_put_action_interactions,
+    parse_put_actions,
+)
 from local.personalize.background import GroupCommit
 from local.personalize.connections import Connections, ResetResponse
 from local.personalize.control import Control
@@ -67,6 +72,13 @@ def create_app(parts: Parts) -> Starlette:
         routes=[
             operations.route("/recommendations", "GetRecommendations", operations.get_recommendations),
             operations.route("/personalize-ranking", "GetPersonalizedRanking", operations.get_ranking),
+            operations.route(
+                "/action-recommendations", "GetActionRecommendations", operations.get_action_recommendations
+            ),
+            operations.route(
+                "/action-interactions", "PutActionInteractions", operations.put_action_interactions
+            ),
+            operations.route("/actions", "PutActions", operations.put_actions),
             operations.route("/events", "PutEvents", operations.put_events),
             operations.route("/items", "PutItems", operations.put_items),
             operations.route("/users", "PutUsers", operations.put_users),
@@ -118,9 +130,17 @@ class Operations:
     async def get_ranking(self, body: Body, call_id: str) -> Body:
         return self._parts.engine.rank(parse_ranking(body))
 
+    async def get_action_recommendations(self, body: Body, call_id: str) -> Body:
+        return self._parts.engine.recommend_actions(parse_action_recommendations(body))
+
+    async def put_action_interactions(self, body: Body, call_id: str) -> None:
+        request = parse_put_action_interactions(body)
+        self._parts.control.refuse_marked(request)
+        await self._parts.commits.append(Call(call_id, self._parts.clock(), request))
+
     async def put_events(self, body: Body, call_id: str) -> None:
         request = parse_put_events(body)
-        self._parts.control.refuse_marked_events(request)
+        self._parts.control.refuse_marked(request)
         await self._parts.commits.append(Call(call_id, self._parts.clock(), request))
 
     async def put_items(self, body: Body, call_id: str) -> None:
@@ -132,6 +152,11 @@ class Operations:
         users = parse_put_users(body)
         await self._parts.commits.run(lambda store: store.put_records("user", users))
         self._parts.engine.put_users(users)
+
+    async def put_actions(self, body: Body, call_id: str) -> None:
+        actions = parse_put_actions(body)
+        await self._parts.commits.run(lambda store: store.put_records("action", actions))
+        self._parts.engine.put_actions(actions)
 
 
 async def _delay(seconds: float, stopping: asyncio.Event) -> None:

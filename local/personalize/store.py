@@ -1,4 +1,4 @@
-"""Events, items and users in SQLite, which keeps them over restarts. The only module with SQL.
+"""What was put and recorded, in SQLite, which keeps it over restarts. The only module with SQL.
 
 When a method that writes has returned, its data is on disk (write-ahead log, synchronous=FULL). There is one
 connection, and no other program can open the database. The caller uses it from one thread at a time.
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.personalize.action_requests import ActionInteraction, PutActionInteractionsRequest
 from local.personalize.errors import StartError
 from local.personalize.requests import Event, PutEventsRequest, Record
 from ops.command_lines import shell_line
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
-BEGIN;
+_SCHEMAS = (
+    """
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     event_id TEXT NOT NULL UNIQUE,
@@ -42,9 +42,25 @@ CREATE TABLE records (
     properties TEXT NOT NULL,
     PRIMARY KEY (kind, record_id)
 );
-PRAGMA user_version = 1;
-COMMIT;
-"""
+""",
+    """
+CREATE TABLE action_interactions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL UNIQUE,
+    call_id TEXT NOT NULL,
+    received_at REAL NOT NULL,
+    action_id TEXT NOT NULL,
+    user_id TEXT,
+    session_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    timestamp REAL NOT NULL,
+    properties TEXT,
+    recommendation_id TEXT,
+    impression TEXT
+);
+""",
+)
+"""What each version of the schema adds to the one before. A database of an earlier version is brought up."""
 _OUTSIDE_CAUSES = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_NOMEM,
@@ -54,19 +70,24 @@ _OUTSIDE_CAUSES = (
     sqlite3.SQLITE_CANTOPEN,
 )
 """Primary result codes (sqlite.org/rescode.html) that say nothing against the database: it must not go."""
+
 _COLUMNS = (
     "event_id, call_id, user_id, session_id, item_id, event_type, event_value, sent_at, received_at, "
     "properties, recommendation_id, impression, attribution_source"
+)
+_ACTION_COLUMNS = (
+    "event_id, call_id, received_at, action_id, user_id, session_id, event_type, timestamp, properties, "
+    "recommendation_id, impression"
 )
 
 
 @dataclass(frozen=True)
 class Call:
-    """One PutEvents call to store. ``received_at`` is in seconds since 1970."""
+    """One PutEvents or PutActionInteractions call to store. ``received_at`` is in seconds since 1970."""
 
     call_id: str
     received_at: float
-    request: PutEventsRequest
+    request: PutEventsRequest | PutActionInteractionsRequest
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,19 @@ class StoredEvent:
     received_at: float
 
 
+@dataclass(frozen=True)
+class StoredActionInteraction:
+    """An accepted action interaction: the first one with its id."""
+
+    seq: int
+    interaction: ActionInteraction
+    call_id: str
+    received_at: float
+
+
+Stored = StoredEvent | StoredActionInteraction
+
+
 class Store:
     """The database at ``path``, created when it is missing. Raises StartError when it cannot be used."""
 
@@ -92,8 +126,8 @@ class Store:
         except (OSError, sqlite3.Error) as error:
             raise StartError(_open_problem(path, error)) from error
 
-    def append(self, calls: Sequence[Call]) -> list[list[StoredEvent]]:
-        """Store all calls with one flush to disk. Return for each call its events that were new."""
+    def append(self, calls: Sequence[Call]) -> list[list[Stored]]:
+        """Store all calls with one flush to disk. Return for each call what of it was new."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -104,8 +138,13 @@ class Store:
         connection.execute("COMMIT")
         return stored
 
-    def _append_call(self, call: Call) -> Iterator[StoredEvent]:
-        request = call.request
+    def _append_call(self, call: Call) -> Iterator[Stored]:
+        if isinstance(call.request, PutEventsRequest):
+            yield from self._append_events(call, call.request)
+        else:
+            yield from self._append_action_interactions(call, call.request)
+
+    def _append_events(self, call: Call, request: PutEventsRequest) -> Iterator[StoredEvent]:
         for event in request.events:
             values = (
                 event.event_id or self._new_id(),
@@ -122,12 +161,36 @@ class Store:
                 json.dumps(event.impression) if event.impression is not None else None,
                 event.attribution_source,
             )
-            new_rows = self._connection.execute(
-                f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) "  # noqa: S608 # nosec B608
-                f"ON CONFLICT (event_id) DO NOTHING RETURNING seq, {_COLUMNS}",
-                values,
-            ).fetchall()
-            yield from map(_stored_event, new_rows)
+            yield from map(_stored_event, self._insert("events", _COLUMNS, values))
+
+    def _append_action_interactions(
+        self, call: Call, request: PutActionInteractionsRequest
+    ) -> Iterator[StoredActionInteraction]:
+        for each in request.interactions:
+            values = (
+                each.event_id or self._new_id(),
+                call.call_id,
+                call.received_at,
+                each.action_id,
+                each.user_id,
+                each.session_id,
+                each.event_type,
+                each.timestamp,
+                each.properties,
+                each.recommendation_id,
+                json.dumps(each.impression) if each.impression is not None else None,
+            )
+            rows = self._insert("action_interactions", _ACTION_COLUMNS, values)
+            yield from map(_stored_action_interaction, rows)
+
+    def _insert(self, table: str, columns: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Insert a row. Return it with its ``seq``, or nothing when its event id is there already."""
+        places = ", ".join("?" * len(values))
+        return self._connection.execute(
+            f"INSERT INTO {table} ({columns}) VALUES ({places}) "  # noqa: S608 # nosec B608
+            f"ON CONFLICT (event_id) DO NOTHING RETURNING seq, {columns}",
+            values,
+        ).fetchall()
 
     def events(self, after: int = 0, limit: int = -1) -> Iterator[StoredEvent]:
         """Return the events with a ``seq`` above ``after``, in order of arrival. A negative limit: all."""
@@ -135,8 +198,14 @@ class Store:
         for row in self._connection.execute(query, (after, limit)):
             yield _stored_event(row)
 
+    def action_interactions(self, after: int = 0, limit: int = -1) -> Iterator[StoredActionInteraction]:
+        """Return the action interactions in the way of ``events``."""
+        query = f"SELECT seq, {_ACTION_COLUMNS} FROM action_interactions WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 # nosec B608
+        for row in self._connection.execute(query, (after, limit)):
+            yield _stored_action_interaction(row)
+
     def put_records(self, kind: str, records: Iterable[Record]) -> None:
-        """Store items or users. A later record with the same id replaces the earlier one."""
+        """Store items, users or actions. A later record with the same id replaces the earlier one."""
         rows = [(kind, record.record_id, json.dumps(record.properties)) for record in records]
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany(
@@ -147,7 +216,7 @@ class Store:
         self._connection.execute("COMMIT")
 
     def records(self, kind: str) -> Iterator[Record]:
-        """Return the stored records of a kind, ``item`` or ``user``."""
+        """Return the stored records of a kind, ``item``, ``user`` or ``action``."""
         query = "SELECT record_id, properties FROM records WHERE kind = ? ORDER BY rowid"
         for record_id, properties in self._connection.execute(query, (kind,)):
             yield Record(record_id, json.loads(properties))
@@ -184,10 +253,10 @@ def _check_pages(connection: sqlite3.Connection) -> None:
 
 def _prepare_schema(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        connection.executescript(_SCHEMA)
-    elif version != _SCHEMA_VERSION:
+    if not 0 <= version <= len(_SCHEMAS):
         raise sqlite3.DatabaseError("another version of the engine created it")
+    for number, addition in enumerate(_SCHEMAS[version:], start=version + 1):
+        connection.executescript(f"BEGIN; {addition} PRAGMA user_version = {number}; COMMIT;")
 
 
 def _open_problem(path: Path, error: Exception) -> str:
@@ -226,5 +295,26 @@ def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
         call_id=call_id,
         user_id=user_id,
         session_id=session_id,
+        received_at=received_at,
+    )
+
+
+def _stored_action_interaction(row: tuple[Any, ...]) -> StoredActionInteraction:
+    seq, event_id, call_id, received_at, *values, impression = row
+    action_id, user_id, session_id, event_type, timestamp, properties, recommendation_id = values
+    return StoredActionInteraction(
+        seq=seq,
+        interaction=ActionInteraction(
+            event_id=event_id,
+            action_id=action_id,
+            user_id=user_id,
+            session_id=session_id,
+            event_type=event_type,
+            timestamp=timestamp,
+            properties=properties,
+            recommendation_id=recommendation_id,
+            impression=tuple(json.loads(impression)) if impression is not None else None,
+        ),
+        call_id=call_id,
         received_at=received_at,
     )

@@ -376,7 +376,8 @@ def test_items_and_users_can_be_put(tmp_path: Path) -> None:
         ("POST /events", b"[" * 100_000, (400, "SerializationException")),
         ("POST /events", b"", (400, "InvalidInputException")),
         ("POST /recommendations", b" " * (2 * 1024 * 1024 + 1), (413, "RequestEntityTooLargeException")),
-        ("POST /action-recommendations", b"{}", (404, "UnknownOperationException")),
+        ("POST /action-recommendations", b"{}", (400, "InvalidInputException")),
+        ("POST /segments", b"{}", (404, "UnknownOperationException")),
         ("GET /recommendations", b"", (404, "UnknownOperationException")),
     ],
 )

@@ -83,11 +83,11 @@ def request_of(*events: tuple[str, str | None]) -> PutEventsRequest:
 
 def test_a_marked_item_or_event_type_makes_the_call_invalid() -> None:
     faults = Faults(parse_settings({"invalidItemIds": ["bad"], "invalidEventTypes": ["worse"]}))
-    faults.refuse_marked_events(request_of(("view", "good"), ("view", None)))
+    faults.refuse_marked(request_of(("view", "good"), ("view", None)))
     with pytest.raises(InvalidInputError, match=r"eventList\.2\.member\.itemId"):
-        faults.refuse_marked_events(request_of(("view", "good"), ("view", "bad")))
+        faults.refuse_marked(request_of(("view", "good"), ("view", "bad")))
     with pytest.raises(InvalidInputError, match=r"eventList\.1\.member\.eventType"):
-        faults.refuse_marked_events(request_of(("worse", "good")))
+        faults.refuse_marked(request_of(("worse", "good")))
 
 
 def test_settings_come_back_as_they_were_put() -> None:

@@ -7,17 +7,19 @@ import itertools
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.personalize.action_requests import ActionInteraction, PutActionInteractionsRequest
 from local.personalize.background import MIN_PAUSE_SECONDS, GroupCommit, Refitter, pause_after
 from local.personalize.errors import StartError
 from local.personalize.requests import Event, PutEventsRequest, Record
-from local.personalize.store import Call, Store, StoredEvent
+from local.personalize.store import _SCHEMAS, Call, Store, Stored, StoredActionInteraction, StoredEvent
 
 
 def ids() -> Callable[[], str]:
@@ -37,8 +39,14 @@ def call(*event_ids: str | None, call_id: str = "c", session: str = "s", user: s
     return Call(call_id, 1735689601.0, PutEventsRequest(session, user, events))
 
 
-def event_ids(stored: list[StoredEvent]) -> list[str | None]:
-    return [event.event.event_id for event in stored]
+def event_ids(stored: Sequence[Stored]) -> list[str | None]:
+    return [
+        each.event.event_id if isinstance(each, StoredEvent) else each.interaction.event_id for each in stored
+    ]
+
+
+def action_call(*interactions: ActionInteraction) -> Call:
+    return Call("c", 7.5, PutActionInteractionsRequest(interactions))
 
 
 def test_an_event_comes_back_as_it_was_sent(store: Store) -> None:
@@ -46,6 +54,40 @@ def test_an_event_comes_back_as_it_was_sent(store: Store) -> None:
     [[stored]] = store.append([Call("c", 7.5, PutEventsRequest("s", None, (event,)))])
     assert stored == StoredEvent(1, event, "c", None, "s", 7.5)
     assert list(store.events()) == [stored]
+
+
+def test_an_action_interaction_comes_back_as_it_was_sent_and_counts_once(store: Store) -> None:
+    full = ActionInteraction("e", "a", "u", "s", "Not Taken", 1.25, '{"k": 1}', "r", ("a", "b"))
+    bare = ActionInteraction(None, "a", None, "s", "Taken", 2)
+    [stored, again] = store.append([action_call(full, bare), action_call(full)])
+    assert stored[0] == StoredActionInteraction(1, full, "c", 7.5)
+    assert event_ids(stored) == ["e", "generated-0"]
+    assert again == []
+    assert list(store.action_interactions()) == stored
+    assert list(store.action_interactions(after=1, limit=1)) == stored[1:2]
+    # Events have ids of their own.
+    assert event_ids(store.append([call("e")])[0]) == ["e"]
+
+
+def test_a_database_of_the_first_version_keeps_its_events_and_takes_action_interactions(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{_SCHEMAS[0]} PRAGMA user_version = 1;")
+        connection.execute(
+            "INSERT INTO events (event_id, call_id, session_id, event_type, sent_at, received_at) "
+            "VALUES ('old', 'c', 's', 'view', 1, 2)"
+        )
+        connection.execute("INSERT INTO records VALUES ('item', 'i', '{}')")
+        connection.commit()
+    for number in range(2):
+        store = Store(path, ids())
+        assert event_ids(list(store.events())) == ["old"]
+        assert list(store.records("item")) == [Record("i")]
+        assert len(list(store.action_interactions())) == number
+        store.append([action_call(ActionInteraction("new", "a", None, "s", "Taken", 2))])
+        store.close()
 
 
 def test_the_first_event_with_an_id_counts_and_later_ones_do_not(store: Store) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from local.personalize.action_requests import event_type_key
 from local.personalize.columns import Columns, Ints, Mask, Rows, as_number, categories_of
 from local.personalize.errors import InvalidInputError
 from local.personalize.filters.tree import (
@@ -102,8 +103,7 @@ def _event_mask(condition: Condition, dataset: Dataset, data: FilterData) -> Mas
     values = () if not isinstance(condition, Membership) else _values_of(condition.values, data)
     types = frozenset(str(value) for value in values)
     if dataset is Dataset.ACTION_INTERACTIONS:
-        # Personalize's own examples write NOT_TAKEN for Not Taken.
-        types = frozenset(name.replace("_", " ") for name in types)
+        types = frozenset(map(event_type_key, types))
     mask = _mask(data.rows_with_events(None if ANY_EVENT_TYPE in types else types), data.count)
     return ~mask if isinstance(condition, Membership) and condition.negated else mask
 
