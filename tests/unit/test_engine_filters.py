@@ -524,15 +524,36 @@ def test_a_bad_file_is_one_sentence(content: str, said: str, tmp_path: Path) -> 
     assert message.isprintable()
 
 
-def test_the_filters_of_the_catalogue_fit_its_columns() -> None:
+@pytest.mark.parametrize(
+    ("name", "values", "allowed_ids", "other_id"),
+    [
+        ("of-a-genre", {"GENRE": '"poetry","gothic"'}, {"dracula", "leaves-of-grass"}, "moby-dick"),
+        ("older-than", {"YEAR": "1605"}, {"hamlet"}, "dracula"),
+        ("not-read", {}, {"dracula"}, "read-by-reader-001"),
+        ("for-the-reader", {}, {"dracula"}, "black-beauty"),
+        ("same-author", {}, {"macbeth"}, "dracula"),
+        ("actions-of-a-kind", {"KIND": '"loans"'}, {"renew-a-loan", "reserve-a-book"}, "give-a-donation"),
+        ("actions-not-refused", {}, {"give-a-donation"}, "renew-a-loan"),
+    ],
+)
+def test_the_filters_of_the_catalogue_do_what_its_readme_says(
+    name: str, values: dict[str, str], allowed_ids: set[str], other_id: str
+) -> None:
     folder = read_folder(FOLDER)
     users = Users()
-    books = Dataset(Target.ITEMS, users)
-    for item_id, values in folder.items.items():
-        books.put(Record(item_id, values))
-    for user_id, values in folder.users.items():
-        users.put(Record(user_id, values))
-    for wanted in folder.filters.values():
-        if wanted.target is Target.ITEMS:
-            texts = dict.fromkeys(wanted.required_parameters(), '"poetry"')
-            books.allowed(wanted, texts, "reader-001", "moby-dick")
+    datasets = {target: Dataset(target, users) for target in (Target.ITEMS, Target.ACTIONS)}
+    for dataset, records in zip(datasets.values(), (folder.items, folder.actions), strict=True):
+        for record_id, properties in records.items():
+            dataset.put(Record(record_id, properties))
+    for user_id, properties in folder.users.items():
+        users.put(Record(user_id, properties))
+    datasets[Target.ITEMS].interactions.add_history([("reader-001", "read-by-reader-001", 1, "read")])
+    datasets[Target.ACTIONS].interactions.add_history([("reader-001", "renew-a-loan", 1, "not taken")])
+    wanted = folder.filters[name]
+    dataset = datasets[wanted.target]
+    found = dataset.known(
+        dataset.allowed(wanted, values, "reader-001", "hamlet"), dataset.interactions.item_ids
+    )
+    assert allowed_ids <= set(found)
+    assert other_id in dataset.interactions.item_ids
+    assert other_id not in found
