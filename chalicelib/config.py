@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -53,21 +53,23 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def _campaign(text: str) -> str:
-    if not _ARN.fullmatch(text):
-        raise ValueError("the ARN of a campaign or a recommender")
-    return text
-
-
 def _campaign_or_none(text: str) -> str | None:
-    return _campaign(text) if text else None
+    # A recommender ranks nothing and knows no actions.
+    if text and not _CAMPAIGN.fullmatch(text):
+        raise ValueError("the ARN of a campaign")
+    return text or None
 
 
 def _campaigns(text: str) -> tuple[str, ...]:
-    return tuple(_campaign(each.strip()) for each in text.split(",")) if text else ()
+    arns = tuple(each.strip() for each in text.split(",")) if text else ()
+    if not all(_CAMPAIGN_OR_RECOMMENDER.fullmatch(arn) for arn in arns):
+        raise ValueError("ARNs of campaigns and recommenders, with commas between them")
+    return arns
 
 
-_ARN = re.compile(r"arn:[a-z0-9-]+:personalize:[a-z0-9-]+:[0-9]+:(?:campaign|recommender)/[A-Za-z0-9_-]+")
+_ARN = r"arn:[a-z0-9-]+:personalize:[a-z0-9-]+:[0-9]+:(?:{})/[A-Za-z0-9_-]+"
+_CAMPAIGN = re.compile(_ARN.format("campaign"))
+_CAMPAIGN_OR_RECOMMENDER = re.compile(_ARN.format("campaign|recommender"))
 _boolean = _one_of(true=True, false=False)
 _level = _one_of(DEBUG="DEBUG", INFO="INFO", WARNING="WARNING", ERROR="ERROR")
 
@@ -156,14 +158,9 @@ class Config:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for two campaigns of one route that have the same name."""
-        for default in (self.campaign_arn, self.ranking_campaign_arn, self.action_campaign_arn):
-            names = [name_of(arn) for arn in (default, *self.other_campaign_arns) if arn]
-            for name in names:
-                if names.count(name) > 1:
-                    raise ConfigError(
-                        f"Two campaigns have the name {name!r}, by which a request chooses one. Remove one "
-                        "from OTHER_CAMPAIGN_ARNS."
-                    )
+        _check_names(
+            (self.campaign_arn, self.ranking_campaign_arn, self.action_campaign_arn), self.other_campaign_arns
+        )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Config:
@@ -177,10 +174,25 @@ def read(name: str, environ: Mapping[str, str]) -> Any:
 
 
 def check(environ: Mapping[str, str]) -> None:
-    """Raise ConfigError for the first variable that is malformed. One that is missing may be set later."""
-    for setting in SETTINGS:
-        if environ.get(setting.name, "").strip():
-            _read(setting, environ)
+    """Raise ConfigError for what a function would refuse. A variable that is missing may be set later."""
+    given = {
+        name: _read(setting, environ)
+        for name, setting in _SETTING_OF_FIELD.items()
+        if environ.get(setting.name, "").strip()
+    }
+    defaults = [given.get(name) for name in ("campaign_arn", "ranking_campaign_arn", "action_campaign_arn")]
+    _check_names(defaults, given.get("other_campaign_arns", ()))
+
+
+def _check_names(defaults: Iterable[str | None], others: Sequence[str]) -> None:
+    for default in defaults:
+        names = [name_of(arn) for arn in (default, *others) if arn]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(
+                    f"Two campaigns have the name {name!r}, by which a request chooses one. Remove one from "
+                    "OTHER_CAMPAIGN_ARNS."
+                )
 
 
 def _read(setting: Setting, environ: Mapping[str, str]) -> Any:

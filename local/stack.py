@@ -33,6 +33,14 @@ from ops.packaging.bundle import Package, package
 
 STAGE = "dev"
 """The stage of .chalice/config.json that is packaged. Its stage ``local`` is for ``chalice local`` only."""
+_CAMPAIGN = CAMPAIGN_ARN.rpartition("/")[0]
+CAMPAIGNS = {
+    "CampaignArn": CAMPAIGN_ARN,
+    "OtherCampaignArns": f"{_CAMPAIGN}/similar,{_CAMPAIGN}/popular",
+    "RankingCampaignArn": f"{_CAMPAIGN}/ranking",
+    "ActionCampaignArn": f"{_CAMPAIGN}/actions",
+}
+"""The engine's campaigns as parameters of the stack."""
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
 
@@ -178,7 +186,7 @@ def _not_deployed(home: Path, emulator: Emulator, error: Exception) -> Exception
 
 def _deploy(packaged: Package, session: boto3.Session, *, aws_url: str, engine_url: str) -> Stack:
     parameters = {
-        "CampaignArn": CAMPAIGN_ARN,
+        **CAMPAIGNS,
         "EventTrackerId": TRACKING_ID,
         # The emulator's event source ignores FunctionResponseTypes. Delivery has to raise its failures.
         "ReportBatchItemFailures": "false",

@@ -27,7 +27,7 @@ from ops.locate import (
 from ops.packaging.bundle import ROOT, package
 from ops.packaging.merge import Document
 from ops.packaging.templates import ACCESS_PARAMETERS, Templates
-from ops.packaging.throttles import check_stage_throttle
+from ops.packaging.throttles import check_stage_throttle, effective_values
 from ops.protection import protect
 from ops.sessions import sign_in
 from ops.shards import check_shard_change
@@ -94,7 +94,7 @@ def run_one_stack(
     standing = found.parameters if found else {}
     values = run.resolve(made.template["Parameters"], values, set(standing))
     check_shard_change(found, values, run.session)
-    parameters.check_region(values.get("CampaignArn") or standing["CampaignArn"], run.session.region_name)
+    _check_variables(run, made.template, {**standing, **values})
     check_stage_throttle(made.template, {**standing, **values})
     precautions = switch_precautions(found, values, run.session, terminal.report)
     takeover = find_takeover(found, values, run.session, terminal)
@@ -114,6 +114,16 @@ def run_one_stack(
     terminal.report(summary(outputs, run.session.region_name, stage))
 
 
+def _check_variables(run: Run, template: Document, values: Mapping[str, str]) -> None:
+    effective, of_functions = effective_values(template, values), Templates.read(ROOT).function_parameters()
+    # What AWS names later (stream, queue, bucket) is as long as the names in config.json.
+    variables = {
+        **run.stage.variables(),
+        **{variable: effective[parameter] for variable, parameter in of_functions.items()},
+    }
+    parameters.check_variables(variables, of_functions, run.session.region_name)
+
+
 def run_all_steps(
     stage: str, terminal: Terminal, given: Sequence[str], *, profile: str | None, region: str | None
 ) -> None:
@@ -125,7 +135,7 @@ def run_all_steps(
     of_pipeline = {name: value for name, value in values.items() if name not in ACCESS_PARAMETERS}
     steps: dict[str, Callable[[], None]] = {
         "the pipeline": lambda: _pipeline(run, templates, of_pipeline),
-        "the application": lambda: deploy_functions(run.stage, run.session, profile, terminal),
+        "the application": lambda: deploy_functions(run.stage, run.session, profile, templates, terminal),
         "the access to it": lambda: _access(run, templates, of_access),
     }
     taken: list[str] = []
@@ -152,7 +162,7 @@ def run_pipeline(
 def run_functions(stage: str, terminal: Terminal, *, profile: str | None, region: str | None) -> None:
     """Take the second step alone."""
     run = Run.start(stage, terminal, profile, region)
-    deploy_functions(run.stage, run.session, profile, terminal)
+    deploy_functions(run.stage, run.session, profile, Templates.read(ROOT), terminal)
 
 
 def run_access(
@@ -166,7 +176,7 @@ def run_access(
 def _pipeline(run: Run, templates: Templates, given: Mapping[str, str]) -> None:
     check_stage(run.stage)
     found = find_stepwise(run.stage, run.session)
-    kept = known_parameters(run.stage, found.parameters if found else {})
+    kept = known_parameters(run.stage, found.parameters if found else {}, templates)
     values = run.resolve(templates.pipeline_parameters(), given, kept)
     check_shard_change(found, values, run.session)
     deploy_pipeline(run.stage, values, run.session, templates, run.terminal, deployment=found)

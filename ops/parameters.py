@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from ops import function_variables
 from ops.errors import DeclinedError, InputError
 from ops.packaging.merge import Document
 
@@ -102,14 +103,24 @@ def check_value(name: str, value: str, definition: Document) -> None:
         _check_number(name, value, definition.get("MinValue"), definition.get("MaxValue"))
 
 
-def check_region(campaign_arn: str, region: str) -> None:
-    """Raise InputError for a campaign of another region: the functions call Personalize in their own."""
-    campaign_region = campaign_arn.split(":")[3]
-    if campaign_region != region:
-        raise InputError(
-            f"The campaign is in {campaign_region}, and this would deploy to {region}. They have to be the "
-            f"same: add --region {campaign_region}, or name a campaign of {region}."
-        )
+def check_variables(variables: Mapping[str, str], parameters: Mapping[str, str], region: str) -> None:
+    """Raise InputError for variables that the functions or Lambda would refuse, and for a campaign elsewhere.
+
+    The functions call Personalize in their own region. ``parameters`` are the names of the parameters by
+    variable.
+    """
+    problem = function_variables.problem(variables)
+    if problem:
+        named = [parameters[word] for word in re.findall(r"[A-Z_]+", problem) if word in parameters]
+        raise InputError(" ".join([problem, *(f"Give --parameter {name}=..." for name in named)]))
+    for _, arn in function_variables.campaigns(variables):
+        campaign_region = arn.split(":")[3]
+        if campaign_region != region:
+            raise InputError(
+                f"The campaign {arn.rpartition('/')[2]} is in {campaign_region}, and this would deploy to "
+                f"{region}. They have to be the same: add --region {campaign_region}, or name a campaign of "
+                f"{region}."
+            )
 
 
 def check_bucket_name(name: str) -> None:

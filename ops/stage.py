@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from chalicelib import config as settings
-from chalicelib.errors import ConfigError
+from ops import function_variables
 from ops.command_lines import make_line, shell_line
 from ops.errors import NotDeployedError, PackagingError
 
@@ -60,11 +60,10 @@ class Stage:
         }
 
     def check_variables(self) -> None:
-        """Raise PackagingError, with the sentence of the functions, for a variable that they would refuse."""
-        try:
-            settings.check(self.variables())
-        except ConfigError as error:
-            raise PackagingError(f"{error} Change it in .chalice/config.json.") from error
+        """Raise PackagingError for variables that the functions or Lambda would refuse."""
+        problem = function_variables.problem(self.variables())
+        if problem:
+            raise PackagingError(f"{problem} Change it in .chalice/config.json.")
 
     def fixed_origin(self) -> str:
         """Return the origin that preflights and the gateway's own responses name.

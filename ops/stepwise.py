@@ -23,7 +23,7 @@ from ops.failure_reports import check_stepwise_reports
 from ops.locate import Deployment, pipeline_name
 from ops.packaging.templates import Templates
 from ops.packaging.wheels import download_wheels
-from ops.parameters import check_bucket_name, check_region
+from ops.parameters import check_bucket_name, check_variables
 from ops.stage import Stage
 from ops.terminal import Terminal
 
@@ -33,9 +33,6 @@ RECORDED = {
     "EVENTS_BUCKET_NAME": "EventsBucket",
 }
 """Variable of the functions: output of the pipeline's stack."""
-
-PERSONALIZE = {"CAMPAIGN_ARN": "CampaignArn", "TRACKING_ID": "EventTrackerId"}
-"""Variable of the functions: the parameter of the one stack with the same value."""
 
 
 def tags(stage: str) -> dict[str, str]:
@@ -58,10 +55,10 @@ def check_stage(stage: Stage) -> None:
         )
 
 
-def known_parameters(stage: Stage, of_stack: Mapping[str, str]) -> set[str]:
+def known_parameters(stage: Stage, of_stack: Mapping[str, str], templates: Templates) -> set[str]:
     """Return the parameters that have a value already: in the pipeline's stack, or in config.json."""
-    recorded = {parameter for variable, parameter in PERSONALIZE.items() if stage.has_value(variable)}
-    return set(of_stack) | recorded
+    of_functions = templates.function_parameters().items()
+    return set(of_stack) | {parameter for variable, parameter in of_functions if stage.has_value(variable)}
 
 
 def deploy_pipeline(
@@ -77,16 +74,17 @@ def deploy_pipeline(
 
     ``deployment`` is what there is of the stage.
     """
+    parameters = templates.function_parameters()
     variables = {
-        variable: values[parameter] for variable, parameter in PERSONALIZE.items() if parameter in values
+        variable: values[parameter] for variable, parameter in parameters.items() if parameter in values
     }
-    check_region(variables.get("CAMPAIGN_ARN") or stage.variables()["CAMPAIGN_ARN"], session.region_name)
+    check_variables({**stage.variables(), **variables}, parameters, session.region_name)
     check_bucket_name(values.get("EventsBucketName", ""))
     takeover = find_takeover(deployment, values, session, terminal)
     outputs = deploy_template(
         takeover.template(templates.pipeline) if takeover else templates.pipeline,
         pipeline_name(stage.name),
-        {name: value for name, value in values.items() if name not in PERSONALIZE.values()},
+        {name: value for name, value in values.items() if name not in parameters.values()},
         session,
         terminal.report,
         confirm=terminal.confirm,
@@ -99,14 +97,17 @@ def deploy_pipeline(
         terminal.report(f"Recorded in .chalice/config.json, stage {stage.name}: {', '.join(changed)}")
 
 
-def deploy_functions(stage: Stage, session: boto3.Session, profile: str | None, terminal: Terminal) -> None:
+def deploy_functions(
+    stage: Stage, session: boto3.Session, profile: str | None, templates: Templates, terminal: Terminal
+) -> None:
     """Run ``chalice deploy`` with the packages that packaging has downloaded.
 
     Raises DeclinedError, NotDeployedError before the step ``pipeline``, and StackError when Chalice fails.
     """
     check_stage(stage)
-    for variable, parameter in PERSONALIZE.items():
-        if not stage.has_value(variable):
+    definitions = templates.pipeline_parameters()
+    for variable, parameter in templates.function_parameters().items():
+        if "Default" not in definitions[parameter] and not stage.has_value(variable):
             raise NotDeployedError(
                 f"{variable} of the stage {stage.name} is not set. Run the step 'pipeline' first, with "
                 f"--parameter {parameter}=..."

@@ -15,11 +15,12 @@ from ops.errors import PackagingError
 
 Document = dict[str, Any]
 
-CHALICE_IDS = frozenset({"RestAPI", "RestAPIapiStage", "APIHandler", "DeliverEvents"})
-"""Logical ids that Chalice and the SAM transform give. The stage's is made of the API's id and 'api'."""
-
 API = "RestAPI"
+API_FUNCTION = "APIHandler"
 EVENT_CONSUMER = "DeliverEvents"
+
+CHALICE_IDS = frozenset({API, "RestAPIapiStage", API_FUNCTION, EVENT_CONSUMER})
+"""Logical ids that Chalice and the SAM transform give. The stage's is made of the API's id and 'api'."""
 
 
 if TYPE_CHECKING:

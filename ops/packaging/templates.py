@@ -9,9 +9,6 @@ from typing import cast
 from ops.packaging import merge, throttles
 from ops.packaging.merge import Document
 
-PERSONALIZE_PARAMETERS = ("CampaignArn", "EventTrackerId")
-"""Parameters of the one stack that the stepwise flow takes too, for the functions' variables."""
-
 ACCESS_PARAMETERS = (
     "ThrottleRateLimit",
     "ThrottleBurstLimit",
@@ -47,9 +44,19 @@ class Templates:
         )
 
     def pipeline_parameters(self) -> dict[str, Document]:
-        """Return what the step ``pipeline`` takes: the template's parameters and those of Personalize."""
+        """Return what the step ``pipeline`` takes: the template's parameters and those of the functions."""
         settings = self.one_stack["Parameters"]
-        return {**self.pipeline["Parameters"], **{name: settings[name] for name in PERSONALIZE_PARAMETERS}}
+        of_functions = {name: settings[name] for name in self.function_parameters().values()}
+        return {**self.pipeline["Parameters"], **of_functions}
+
+    def function_parameters(self) -> dict[str, str]:
+        """Return the parameters of the one stack that are variables of the functions, by variable."""
+        function = self.one_stack["Resources"][merge.API_FUNCTION]["Properties"]
+        return {
+            variable: value["Ref"]
+            for variable, value in function["Environment"]["Variables"].items()
+            if value.get("Ref") in self.one_stack["Parameters"]
+        }
 
     def access_parameters(self) -> dict[str, Document]:
         """Return what the step ``access`` takes: throttles and quotas."""

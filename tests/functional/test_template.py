@@ -112,7 +112,25 @@ def test_every_function_has_every_variable_and_those_of_the_stack_by_reference(r
         assert variables["EVENT_STREAM_NAME"] == {"Ref": "EventStream"}
         assert variables["QUARANTINE_QUEUE_URL"] == {"Ref": "QuarantineQueue"}
         assert variables["EVENTS_BUCKET_NAME"] == {"Ref": "EventsBucket"}
-        assert variables["MAX_EVENTS_PER_REQUEST"] == {"Ref": "MaxEventsPerRequest"}
+
+
+OWN = {"EVENTS_BUCKET_NAME", "REPORT_BATCH_ITEM_FAILURES", "SERVICE_NAME"}
+"""Variables that the stack itself gives."""
+OF_CHALICE = {"ALLOWED_ORIGIN", "ALLOWED_HEADERS", "LOG_LEVEL"}
+"""Settings of .chalice/config.json only: packaging reads the first two, and Chalice the third."""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [each for each in config.SETTINGS if each.default is not None and each.name not in OWN | OF_CHALICE],
+    ids=lambda setting: setting.name,
+)
+def test_every_optional_variable_is_a_parameter_of_the_same_name_with_the_same_default(template, setting):
+    parameter = setting.name.title().replace("_", "")
+    for name in ("APIHandler", "DeliverEvents"):
+        variables = template["Resources"][name]["Properties"]["Environment"]["Variables"]
+        assert variables[setting.name] == {"Ref": parameter}
+    assert str(template["Parameters"][parameter]["Default"]) == setting.default
 
 
 def test_the_events_of_a_request_can_be_limited_from_1_to_500(template):

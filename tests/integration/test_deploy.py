@@ -246,8 +246,8 @@ def test_a_campaign_of_another_region_is_refused_before_anything_is_made(program
     )
     assert ran.returncode == 1
     assert ran.stderr == (
-        "The campaign is in us-east-1, and this would deploy to eu-west-1. They have to be the same: add "
-        "--region us-east-1, or name a campaign of eu-west-1.\n"
+        "The campaign local is in us-east-1, and this would deploy to eu-west-1. They have to be the same: "
+        "add --region us-east-1, or name a campaign of eu-west-1.\n"
     )
 
 

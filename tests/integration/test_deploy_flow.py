@@ -244,7 +244,7 @@ def test_one_way_to_deploy_a_stage_excludes_the_other(deployed, run, client):
         ),
         (
             ["pipeline", "--stage", "prod", "--yes", "--region", "eu-west-1", *PARAMETERS],
-            "The campaign is in us-east-1, and this would deploy to eu-west-1.",
+            "The campaign local is in us-east-1, and this would deploy to eu-west-1.",
         ),
         (
             ["pipeline", "--stage", "prod", "--yes", "--parameter", "EventsBucketName=shop", *PARAMETERS],

@@ -10,6 +10,13 @@ RECORDED = {
     "CAMPAIGN_ARN": "arn:aws:personalize:us-east-1:111122223333:campaign/set-me",
     "TRACKING_ID": "set-me",
 }
+OPTIONAL = (
+    "ACTION_CAMPAIGN_ARN",
+    "EVENTS_BUCKET_NAME",
+    "MAX_EVENTS_PER_REQUEST",
+    "OTHER_CAMPAIGN_ARNS",
+    "RANKING_CAMPAIGN_ARN",
+)
 
 
 def config_as_cloned(path: Path) -> str:
@@ -18,7 +25,8 @@ def config_as_cloned(path: Path) -> str:
     for name in ("dev", "prod"):
         variables = config["stages"][name]["environment_variables"]
         variables.update(RECORDED)
-        variables.pop("EVENTS_BUCKET_NAME", None)
+        for optional in OPTIONAL:
+            variables.pop(optional, None)
         for variable, kind in (("EVENT_STREAM_NAME", "events"), ("QUARANTINE_QUEUE_URL", "quarantine")):
             resource = f"personalize-api-{name}-pipeline-{kind}"
             queue = f"https://sqs.us-east-1.amazonaws.com/111122223333/{resource}"

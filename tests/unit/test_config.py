@@ -42,6 +42,32 @@ def test_a_number_outside_its_range_is_refused(text):
         Config.from_environ(SETTINGS | {"MAX_EVENTS_PER_REQUEST": text})
 
 
+ARN = "arn:aws:personalize:eu-west-1:111122223333:{}"
+
+
+def test_campaigns_are_a_list_and_two_of_one_route_have_two_names():
+    others = [ARN.format("campaign/similar"), ARN.format("recommender/popular")]
+    given = SETTINGS | {"OTHER_CAMPAIGN_ARNS": " , ".join(others)}
+    assert Config.from_environ(given).other_campaign_arns == tuple(others)
+    for read in (Config.from_environ, config.check):
+        with pytest.raises(ConfigError, match=r"Two campaigns have the name 'similar'.* OTHER_CAMPAIGN_ARNS"):
+            read(given | {"RANKING_CAMPAIGN_ARN": ARN.format("campaign/similar")})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "takes"),
+    [
+        ("RANKING_CAMPAIGN_ARN", ARN.format("recommender/shop"), "it takes the ARN of a campaign"),
+        ("ACTION_CAMPAIGN_ARN", "actions", "it takes the ARN of a campaign"),
+        ("OTHER_CAMPAIGN_ARNS", ARN.format("campaign/a,"), "it takes ARNs of campaigns and recommenders"),
+        ("OTHER_CAMPAIGN_ARNS", ARN.format("filter/a"), "it takes ARNs of campaigns and recommenders"),
+    ],
+)
+def test_what_is_no_campaign_is_refused(name, text, takes):
+    with pytest.raises(ConfigError, match=f"^{name} is .*{takes}"):
+        config.check({name: text})
+
+
 def test_an_unknown_log_level_is_refused():
     with pytest.raises(ConfigError, match="LOG_LEVEL is 'LOUD'; it takes DEBUG or INFO"):
         Config.from_environ(SETTINGS | {"LOG_LEVEL": "LOUD"})

@@ -9,9 +9,11 @@ import zipfile
 import pytest
 
 from local import personalize
+from local.stack import CAMPAIGNS
 from ops import stepwise
 from ops.errors import PackagingError
 from ops.packaging import bundle, inputs, zip_file
+from ops.packaging.templates import Templates
 from ops.stage import Stage
 
 
@@ -97,16 +99,19 @@ def test_a_broken_configuration_is_named(project, tmp_path):
 def test_a_new_right_without_its_resources_stops_the_packaging(project, tmp_path):
     path = project / ".chalice" / "policy-api-handler.json"
     policy = json.loads(path.read_text())
-    policy["Statement"].append(policy["Statement"][0] | {"Sid": "GetPersonalizedRanking"})
+    policy["Statement"].append(policy["Statement"][0] | {"Sid": "GetSomethingNew"})
     path.write_text(json.dumps(policy))
-    with pytest.raises(PackagingError, match=r"The Sid GetPersonalizedRanking is in \.chalice/policy-api"):
+    with pytest.raises(PackagingError, match=r"The Sid GetSomethingNew is in \.chalice/policy-api"):
         bundle.package("dev", project_dir=project, build_dir=tmp_path / "build")
 
 
 def test_the_local_stage_names_what_the_local_stack_makes():
     config = json.loads((bundle.ROOT / ".chalice" / "config.json").read_text())
     variables = config["stages"]["local"]["environment_variables"]
-    assert variables["CAMPAIGN_ARN"] == personalize.CAMPAIGN_ARN
+    parameters = Templates.read(bundle.ROOT).function_parameters()
+    campaigns = {name: variables[name] for name, parameter in parameters.items() if parameter in CAMPAIGNS}
+    assert {parameters[name]: arns for name, arns in campaigns.items()} == CAMPAIGNS
+    assert CAMPAIGNS["CampaignArn"] == personalize.CAMPAIGN_ARN
     assert variables["TRACKING_ID"] == personalize.TRACKING_ID
     assert variables["EVENT_STREAM_NAME"] == "personalize-api-local-events"
 
@@ -117,6 +122,8 @@ def test_the_local_stage_names_what_the_local_stack_makes():
         ("ALLOWED_ORIGIN", "https://shop.example/", "write https://shop.example without the slash"),
         ("ALLOWED_HEADERS", "x-datadog-*", "ALLOWED_HEADERS has the entry 'x-datadog-*'"),
         ("MAX_EVENTS_PER_REQUEST", "501", "it takes a whole number from 1 to 500"),
+        ("RANKING_CAMPAIGN_ARN", "ranking", "it takes the ARN of a campaign"),
+        ("ANYTHING", "x" * 4096, "Lambda takes 4,096. The longest is ANYTHING: shorten it."),
     ],
 )
 def test_what_the_functions_would_refuse_is_a_sentence_before_anything_is_packaged(

@@ -103,10 +103,81 @@ def test_a_number_out_of_its_bounds_is_refused(value):
         resolve(kept=parameters.ASKED, StreamRetentionHours=value)
 
 
-def test_a_campaign_elsewhere_is_refused_with_the_option_that_helps():
-    parameters.check_region(ARN, "eu-west-1")
-    with pytest.raises(InputError, match="add --region eu-west-1"):
-        parameters.check_region(ARN, "us-east-1")
+OF_FUNCTIONS = Templates.read(ROOT).function_parameters()
+CAMPAIGNS = [variable for variable in OF_FUNCTIONS if "CAMPAIGN" in variable]
+
+
+def test_every_campaign_is_a_parameter_that_only_the_first_is_asked_for():
+    assert {OF_FUNCTIONS[variable] for variable in CAMPAIGNS} - {*parameters.ASKED} == {
+        "OtherCampaignArns",
+        "RankingCampaignArn",
+        "ActionCampaignArn",
+    }
+
+
+@pytest.mark.parametrize("variable", CAMPAIGNS)
+def test_a_campaign_elsewhere_is_refused_with_the_option_that_helps(variable):
+    check = parameters.check_variables
+    check({variable: ARN}, OF_FUNCTIONS, "eu-west-1")
+    with pytest.raises(InputError, match=r"The campaign shop is in eu-west-1.* add --region eu-west-1"):
+        check({variable: ARN}, OF_FUNCTIONS, "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {"CAMPAIGN_ARN": ARN, "OTHER_CAMPAIGN_ARNS": ARN},
+            "Two campaigns have the name 'shop', by which a request chooses one. Remove one from "
+            "OTHER_CAMPAIGN_ARNS. Give --parameter OtherCampaignArns=...",
+        ),
+        (
+            {"OTHER_CAMPAIGN_ARNS": ",".join(f"{ARN}-{number}" for number in range(10, 78))},
+            "The variables of a function take 4,105 bytes, and Lambda takes 4,096. The longest is "
+            "OTHER_CAMPAIGN_ARNS: shorten it. Give --parameter OtherCampaignArns=...",
+        ),
+    ],
+)
+def test_what_the_functions_or_lambda_would_refuse_is_refused_before(variables, sentence):
+    with pytest.raises(InputError) as refused:
+        parameters.check_variables(variables, OF_FUNCTIONS, "eu-west-1")
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OtherCampaignArns", f"{ARN},{ARN.replace('campaign/', 'recommender/')}"),
+        ("OtherCampaignArns", ARN),
+        ("OtherCampaignArns", ""),
+        ("RankingCampaignArn", ARN),
+        ("RankingCampaignArn", ""),
+        ("ActionCampaignArn", ""),
+    ],
+)
+def test_an_optional_campaign_may_be_given_and_taken_away(name, value):
+    assert resolve(kept=parameters.ASKED, **{name: value})[0] == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        # What IAM would refuse in a policy, after the plan was accepted.
+        ("OtherCampaignArns", f"{ARN}, {ARN}"),
+        ("OtherCampaignArns", f"{ARN},"),
+        ("OtherCampaignArns", f",{ARN}"),
+        ("OtherCampaignArns", f"{ARN},,{ARN}"),
+        ("OtherCampaignArns", "*"),
+        ("OtherCampaignArns", ARN.replace("shop", "*")),
+        ("OtherCampaignArns", "shop"),
+        ("RankingCampaignArn", f"{ARN},{ARN}"),
+        ("RankingCampaignArn", ARN.replace("campaign/", "recommender/")),
+        ("ActionCampaignArn", "none"),
+    ],
+)
+def test_what_is_no_campaign_is_refused_in_the_words_of_the_template(name, value):
+    with pytest.raises(InputError, match=rf"{name} is .*; it must be empty or .*arn:aws:personalize:"):
+        resolve(kept=parameters.ASKED, **{name: value})
 
 
 DECLARED: dict[str, dict[str, Any]] = {
