@@ -1,12 +1,14 @@
 """The policies of the one stack: the reviewed statements of ``.chalice/``, on the stack's resources. Pure.
 
 ``chalice deploy`` takes the files as they are, with resources named by prefix. The table ``Policies`` of
-``one-stack.yaml`` says for each statement, by its ``Sid``, which resources of the stack it is about.
+``one-stack.yaml`` says for each statement, by its ``Sid``, which resources of the stack it is about: a list
+or ``*``, or a mapping of conditions to these. A condition makes a statement of its own, which is there where
+the condition holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from ops.errors import PackagingError
@@ -14,6 +16,9 @@ from ops.packaging import merge
 
 TABLE = "Policies"
 """Key of ``one-stack.yaml``. CloudFormation does not know it, so packaging removes it."""
+
+ALWAYS = "Always"
+"""Key beside the conditions of a statement: resources that depend on none."""
 
 
 def policy_files(one_stack: Mapping[str, Any]) -> list[str]:
@@ -25,23 +30,45 @@ def with_policies(one_stack: Mapping[str, Any], reviewed: Mapping[str, Any]) -> 
     """Return ``one_stack`` with a policy for each role of its table, and without the table.
 
     ``reviewed`` has the policy documents by file name. Raises PackagingError for a ``Sid`` that is only in
-    the table or only in the file.
+    the table or only in the file, and for a condition that ``one_stack`` does not have.
     """
+    conditions = one_stack.get("Conditions", {})
     roles = {
-        role: {"Properties": {"Policies": [_policy(entry, reviewed[entry["File"]])]}}
+        role: {"Properties": {"Policies": [_policy(entry, reviewed[entry["File"]], conditions)]}}
         for role, entry in one_stack.get(TABLE, {}).items()
     }
     rest = {key: value for key, value in one_stack.items() if key != TABLE}
     return merge.join([{"Resources": roles}], onto=rest)
 
 
-def _policy(entry: Mapping[str, Any], reviewed: Mapping[str, Any]) -> dict[str, Any]:
+def _policy(
+    entry: Mapping[str, Any], reviewed: Mapping[str, Any], conditions: Container[str]
+) -> dict[str, Any]:
     file, resources = entry["File"], entry["Resources"]
     _check_sids(file, [statement.get("Sid") for statement in reviewed["Statement"]], resources)
     statements = [
-        {**statement, "Resource": resources[statement["Sid"]]} for statement in reviewed["Statement"]
+        narrowed
+        for statement in reviewed["Statement"]
+        for narrowed in _narrowed(statement, resources[statement["Sid"]], conditions)
     ]
     return {"PolicyName": entry["PolicyName"], "PolicyDocument": {**reviewed, "Statement": statements}}
+
+
+def _narrowed(statement: Mapping[str, Any], resources: Any, conditions: Container[str]) -> Iterator[Any]:
+    if not isinstance(resources, Mapping):
+        resources = {ALWAYS: resources}
+    for condition, these in resources.items():
+        if condition == ALWAYS:
+            yield {**statement, "Resource": these}
+            continue
+        sid = statement["Sid"]
+        if condition not in conditions:
+            raise PackagingError(
+                f"The Sid {sid} of the table {TABLE} has resources for the condition {condition}, which "
+                "resources/one-stack.yaml does not have. Define the condition, or correct its name."
+            )
+        where = {**statement, "Sid": f"{sid}Where{condition}", "Resource": these}
+        yield {"Fn::If": [condition, where, {"Ref": "AWS::NoValue"}]}
 
 
 def _check_sids(file: str, sids: list[str | None], resources: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from ops.cloudformation.artifacts import Upload
 from ops.packaging import bundle, merge, policies, throttles
 from ops.packaging.bundle import package
 from ops.packaging.templates import ACCESS_PARAMETERS
+from tests.support.iam import statements_of
 
 ROOT = Path(__file__).parents[2]
 OUTPUTS = {
@@ -65,10 +66,10 @@ def of_type(resources, kind):
 
 
 def statements(resources):
-    """(role, statement) of every policy of every role."""
+    """(role, statement) of every policy of every role, those that have a condition among them."""
     for name, role in of_type(resources, "AWS::IAM::Role").items():
         for policy in role["Properties"]["Policies"]:
-            for statement in policy["PolicyDocument"]["Statement"]:
+            for _, statement in statements_of(policy["PolicyDocument"]):
                 yield name, statement
 
 
@@ -197,13 +198,56 @@ def test_delivery_has_its_new_version_before_the_api_accepts_what_only_that_can_
 # --- Least privilege ----------------------------------------------------------------------------------------
 
 
-def test_only_put_events_is_allowed_on_everything(resources):
+def test_only_what_puts_events_is_allowed_on_everything(resources):
     everything = [
         (role, statement["Action"])
         for role, statement in statements(resources)
         if "*" in as_list(statement["Resource"])
     ]
-    assert everything == [("DeliverEventsRole", ["personalize:PutEvents"])]
+    actions = ["personalize:PutActionInteractions", "personalize:PutEvents"]
+    assert everything == [("DeliverEventsRole", actions)]
+
+
+FILTERS = {"Fn::Sub": "arn:${AWS::Partition}:personalize:${AWS::Region}:${AWS::AccountId}:filter/*"}
+OTHERS = {"Fn::Split": [",", {"Fn::Sub": "${OtherCampaignArns}," + FILTERS["Fn::Sub"]}]}
+RANKING, ACTIONS = ([{"Ref": name}, FILTERS] for name in ("RankingCampaignArn", "ActionCampaignArn"))
+
+
+def test_each_operation_is_allowed_on_the_campaigns_that_are_given_and_their_filters(template, resources):
+    """One statement per parameter and action: CloudFormation cannot join lists of ARNs."""
+    [policy] = resources["ApiHandlerRole"]["Properties"]["Policies"]
+    allowed = [
+        (condition, statement["Action"], statement["Resource"])
+        for condition, statement in statements_of(policy["PolicyDocument"])
+        if statement["Action"][0].startswith("personalize:")
+    ]
+    recommend, rank, act = (
+        [f"personalize:{name}"]
+        for name in ("GetRecommendations", "GetPersonalizedRanking", "GetActionRecommendations")
+    )
+    assert allowed == [
+        ("", recommend, [{"Ref": "CampaignArn"}, FILTERS]),
+        ("HasOtherCampaigns", recommend, OTHERS),
+        ("HasRankingCampaign", rank, RANKING),
+        ("HasOtherCampaigns", rank, OTHERS),
+        ("HasActionCampaign", act, ACTIONS),
+        ("HasOtherCampaigns", act, OTHERS),
+    ]
+    for condition, parameter in (
+        ("HasOtherCampaigns", "OtherCampaignArns"),
+        ("HasRankingCampaign", "RankingCampaignArn"),
+        ("HasActionCampaign", "ActionCampaignArn"),
+    ):
+        empty = {"Fn::Equals": [{"Ref": parameter}, ""]}
+        assert template["Conditions"][condition] == {"Fn::Not": [empty]}
+
+
+def test_every_statement_of_a_role_has_a_sid_of_its_own(resources):
+    for role in ("ApiHandlerRole", "DeliverEventsRole"):
+        [policy] = resources[role]["Properties"]["Policies"]
+        sids = [statement["Sid"] for _, statement in statements_of(policy["PolicyDocument"])]
+        assert len(sids) == len({*sids})
+        assert [sid for sid in sids if not re.fullmatch("[A-Za-z0-9]+", sid)] == []
 
 
 def test_no_action_has_a_wildcard(resources):
@@ -217,12 +261,10 @@ def test_no_action_has_a_wildcard(resources):
 def test_the_stack_allows_what_the_reviewed_policy_allows_on_its_own_resources(resources, role, file):
     reviewed = json.loads((ROOT / ".chalice" / file).read_text())["Statement"]
     [policy] = resources[role]["Properties"]["Policies"]
-    narrowed = policy["PolicyDocument"]["Statement"]
-
-    def without_resource(statement):
-        return {key: value for key, value in statement.items() if key != "Resource"}
-
-    assert [without_resource(s) for s in narrowed] == [without_resource(s) for s in reviewed]
+    narrowed = [statement for _, statement in statements_of(policy["PolicyDocument"])]
+    granted = {(s["Sid"].partition("Where")[0], s["Effect"], *s["Action"]) for s in narrowed}
+    assert granted == {(s["Sid"], s["Effect"], *s["Action"]) for s in reviewed}
+    assert {key for s in narrowed for key in s} == {"Sid", "Effect", "Action", "Resource"}
     for statement in narrowed:
         if statement["Resource"] != "*":
             assert "personalize-api-" not in json.dumps(statement["Resource"])

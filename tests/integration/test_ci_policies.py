@@ -8,7 +8,7 @@ import pytest
 
 from tests.functional.test_template import template, transformed  # noqa: F401 - fixtures
 from tests.support.ci_rights import NAMES, NOT_GIVEN, rights_of_handlers, rights_of_ops
-from tests.support.iam import actions_of, listed, matches, statements_for
+from tests.support.iam import actions_of, listed, matches, statements_for, statements_of
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 INLINE_LIMIT = 10_240
@@ -139,7 +139,7 @@ def test_the_boundary_of_the_roles_takes_nothing_from_the_roles(transformed):  #
     boundary = policy("roles-boundary.json")
     for role in (r for r in transformed["Resources"].values() if r["Type"] == "AWS::IAM::Role"):
         for document in role["Properties"]["Policies"]:
-            for statement in document["PolicyDocument"]["Statement"]:
+            for _, statement in statements_of(document["PolicyDocument"]):
                 for action in listed(statement["Action"]):
                     assert [a for a in actions_of(boundary) if matches(a, action)], action
 

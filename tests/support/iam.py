@@ -27,6 +27,17 @@ def actions_of(policy: Mapping[str, Any]) -> Iterator[str]:
         yield from listed(statement["Action"])
 
 
+def statements_of(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the condition and the statement of a template's policy document; the condition may be ''."""
+    for statement in document["Statement"]:
+        if "Fn::If" in statement:
+            condition, guarded, none = statement["Fn::If"]
+            assert none == {"Ref": "AWS::NoValue"}
+            yield condition, guarded
+        else:
+            yield "", statement
+
+
 def matches(pattern: str, text: str) -> bool:
     """Return whether a text matches a pattern with ``*`` and ``?``."""
     parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in pattern)

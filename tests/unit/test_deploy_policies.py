@@ -9,10 +9,37 @@ READ = {"Sid": "Read", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource"
 WRITE = {"Sid": "Write", "Effect": "Allow", "Action": ["s3:PutObject"], "Resource": "*"}
 
 
-def derive(statements, resources):
+def derive(statements, resources, conditions=()):
     table = {"Role": {"PolicyName": "p", "File": "policy.json", "Resources": resources}}
     one_stack = {"Policies": table, "Resources": {"Other": {"Properties": {}}}}
+    if conditions:
+        one_stack["Conditions"] = {name: {} for name in conditions}
     return policies.with_policies(one_stack, {"policy.json": {"Version": "v", "Statement": statements}})
+
+
+def where(condition, statement):
+    return {"Fn::If": [condition, statement, {"Ref": "AWS::NoValue"}]}
+
+
+def test_resources_of_a_condition_make_a_statement_of_their_own_with_the_same_actions():
+    resources = {"Always": [{"Ref": "A"}], "HasB": [{"Ref": "B"}], "HasC": {"Fn::Split": [",", "c"]}}
+    derived = derive([READ], {"Read": resources}, ["HasB", "HasC"])
+    [policy] = derived["Resources"]["Role"]["Properties"]["Policies"]
+    assert policy["PolicyDocument"]["Statement"] == [
+        READ | {"Resource": [{"Ref": "A"}]},
+        where("HasB", READ | {"Sid": "ReadWhereHasB", "Resource": [{"Ref": "B"}]}),
+        where("HasC", READ | {"Sid": "ReadWhereHasC", "Resource": {"Fn::Split": [",", "c"]}}),
+    ]
+
+
+def test_a_condition_that_the_stack_does_not_have_is_named():
+    with pytest.raises(PackagingError, match=r"The Sid Read .* for the condition HasBee, which"):
+        derive([READ], {"Read": {"HasBee": ["b"]}}, ["HasB"])
+
+
+def test_a_conditional_sid_that_is_only_in_the_table_is_named():
+    with pytest.raises(PackagingError, match=r"Sid Reed is in the table Policies .* not in \.chalice/policy"):
+        derive([READ], {"Read": "*", "Reed": {"HasB": ["b"]}}, ["HasB"])
 
 
 def test_actions_come_from_the_file_and_resources_from_the_table():
