@@ -1,4 +1,7 @@
-"""What a healthy deployment looks like, and what to do about another. Pure: doctor.py makes the calls."""
+"""What a healthy deployment looks like, and what to do about another. Pure: doctor.py makes the calls.
+
+personalize_diagnosis.py says it of Personalize.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ops import function_variables
 from ops.command_lines import shell_line
-from ops.stage import PLACEHOLDER
 
 
 class State(Enum):
@@ -86,60 +89,13 @@ def failed_check(name: str, code: str, sentence: str) -> Finding:
     return look(f"{name} could not be checked.", sentence)
 
 
-def campaign_arn(arn: str, region: str) -> Finding | None:
-    """Return what is wrong with the ARN itself; None when Personalize can be asked about it."""
-    if not arn or arn.endswith(PLACEHOLDER):
-        return bad("No campaign is set.", "Deploy with --parameter CampaignArn=...")
-    found = arn.split(":")[3] if arn.count(":") >= 5 else ""
-    if found != region:
-        return bad(
-            f"The campaign is in {found or 'no region'}, the functions are in {region}.",
-            f"Personalize is asked in the functions' own region: deploy to {found or 'it'}, or name "
-            f"a campaign of {region}.",
-        )
-    return None
-
-
-def campaign_status(kind: str, described: Mapping[str, Any]) -> Finding:
-    """Return whether a campaign or recommender is ACTIVE.
-
-    ``kind`` is "campaign" or "recommender"; ``described`` is what Personalize returns for it.
-    """
-    name, status = described["name"], described["status"]
-    if status == "ACTIVE":
-        return good(f"The {kind} {name} is ACTIVE in the functions' region.")
-    if status == "CREATE FAILED":
-        return bad(
-            f"The {kind} {name} could not be created: {described.get('failureReason', 'no reason given')}",
-            "Create it again and deploy with its ARN (--parameter CampaignArn=...).",
-        )
-    if status == "INACTIVE":
-        return bad(f"The {kind} {name} is stopped.", "Start it: aws personalize start-recommender")
-    return bad(f"The {kind} {name} is {status}.", "Wait until it is ACTIVE; this takes up to an hour.")
-
-
-def tracker_status(
-    tracking_id: str, trackers: Sequence[Mapping[str, Any]], dataset_group: str | None
-) -> Finding:
-    """Return whether a tracker of the region has the id and belongs to the campaign's dataset group."""
-    if not tracking_id or tracking_id == PLACEHOLDER:
-        return bad("No event tracker is set.", "Deploy with --parameter EventTrackerId=...")
-    found = [tracker for tracker in trackers if tracker["trackingId"] == tracking_id]
-    if not found:
-        return bad(
-            "No event tracker of this account and region has the tracking id that is set.",
-            "Take the id from 'aws personalize describe-event-tracker' (trackingId, not the ARN) and deploy "
-            "with --parameter EventTrackerId=...; events put meanwhile may wait in the quarantine.",
-        )
-    [tracker] = found
-    if tracker["status"] != "ACTIVE":
-        return bad(f"The event tracker {tracker['name']} is {tracker['status']}.", "Wait until it is ACTIVE.")
-    if dataset_group and tracker["datasetGroupArn"] != dataset_group:
-        return bad(
-            f"The event tracker {tracker['name']} belongs to another dataset group than the campaign.",
-            "Events train other models than the one that answers: name the tracker of the campaign's group.",
-        )
-    return good(f"The event tracker {tracker['name']} is ACTIVE.")
+def variables_of(variables: Mapping[str, str]) -> Finding:
+    """Return whether the functions and Lambda take the variables of a function."""
+    problem = function_variables.problem(variables)
+    if problem:
+        return bad(problem, "Deploy with another value.")
+    size = function_variables.size_bytes(variables)
+    return good(f"The variables take {size:,} of the {function_variables.MAX_BYTES:,} bytes of a function.")
 
 
 def event_source(

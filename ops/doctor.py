@@ -15,6 +15,8 @@ from ops.errors import AwsError, readable_aws_errors
 from ops.locate import Deployment, Flow, locate_whole
 from ops.packaging.bundle import ROOT
 from ops.packaging.templates import Templates
+from ops.personalize_checks import check_campaigns, check_filters, describe_campaigns
+from ops.personalize_diagnosis import Campaign
 from ops.sessions import open_session
 from ops.stage import Stage
 from ops.terminal import print_line
@@ -59,25 +61,33 @@ def examine(deployment: Deployment, settings: Mapping[str, Any], session: boto3.
     """Yield one finding after the other. A check that cannot be made is a finding too."""
     make: Any = session.client
     variables: dict[str, str] | None = None
+    campaigns: list[Campaign] = []
 
     def functions() -> Iterator[Finding]:
         nonlocal variables
         variables = _variables(make("lambda"), deployment.delivery_function)
+        yield diagnosis.variables_of(variables)
         yield from check_event_source(make("lambda"), deployment, settings, variables)
 
     def personalize() -> Iterator[Finding]:
+        nonlocal campaigns
         if variables is None:
             raise AwsError("The variables of the function, which name them, could not be read.")
-        yield from check_personalize(
-            make("personalize"),
-            variables.get("CAMPAIGN_ARN", ""),
-            variables.get("TRACKING_ID", ""),
-            deployment.region,
-        )
+        client, region = make("personalize"), deployment.region
+        campaigns = describe_campaigns(client, variables, region)
+        yield from check_campaigns(client, campaigns, variables.get("TRACKING_ID", ""), region)
+
+    def filters() -> Iterator[Finding]:
+        groups = {campaign.dataset_group for campaign in campaigns} - {""}
+        if not groups:
+            raise AwsError("No campaign could be asked for its dataset group, which has the filters.")
+        for group in sorted(groups):
+            yield from check_filters(make("personalize"), group)
 
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "The event source": functions,
-        "Campaign and event tracker": personalize,
+        "Campaigns and event tracker": personalize,
+        "The filters": filters,
         "The quarantine": lambda: check_quarantine(make("sqs"), deployment.output("QuarantineQueueUrl")),
         "The subscription to alarms": lambda: check_subscriptions(
             make("sns"), deployment.output("AlarmTopicArn")
@@ -96,55 +106,6 @@ def _code(error: AwsError) -> str:
     """Return AWS's code for the error; empty when AWS did not respond."""
     cause = error.__cause__
     return cause.response["Error"].get("Code", "") if isinstance(cause, ClientError) else ""
-
-
-def check_personalize(
-    personalize: Any, campaign_arn: str, tracking_id: str, region: str
-) -> Iterator[Finding]:
-    """Check the campaign or recommender, and the event tracker."""
-    wrong_arn = diagnosis.campaign_arn(campaign_arn, region)
-    if wrong_arn:
-        yield wrong_arn
-        return
-    dataset_group = None
-    kind = "recommender" if ":recommender/" in campaign_arn else "campaign"
-    try:
-        described = _campaign(personalize, kind, campaign_arn)
-    except personalize.exceptions.ResourceNotFoundException:
-        yield diagnosis.bad(
-            f"There is no {kind} {campaign_arn.rsplit('/', 1)[-1]} in this account and region.",
-            "Deploy with --parameter CampaignArn=... of one that exists.",
-        )
-    else:
-        yield diagnosis.campaign_status(kind, described)
-        dataset_group = _dataset_group(personalize, described)
-    yield diagnosis.tracker_status(tracking_id, list(_trackers(personalize)), dataset_group)
-
-
-def _campaign(personalize: Any, kind: str, arn: str) -> Mapping[str, Any]:
-    if kind == "recommender":
-        return cast(Mapping[str, Any], personalize.describe_recommender(recommenderArn=arn)["recommender"])
-    return cast(Mapping[str, Any], personalize.describe_campaign(campaignArn=arn)["campaign"])
-
-
-def _dataset_group(personalize: Any, described: Mapping[str, Any]) -> str | None:
-    """Return the dataset group: a recommender names it, a campaign through its solution version."""
-    if "datasetGroupArn" in described:
-        return cast(str, described["datasetGroupArn"])
-    version = described.get("solutionVersionArn")
-    # Personalize writes a placeholder for a campaign that follows the latest version.
-    if not version or version.endswith("/$LATEST"):
-        return None
-    response = personalize.describe_solution_version(solutionVersionArn=version)
-    return cast(str | None, response["solutionVersion"].get("datasetGroupArn"))
-
-
-def _trackers(personalize: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the trackers one by one: their list has no tracking ids."""
-    for page in personalize.get_paginator("list_event_trackers").paginate():
-        for tracker in page["eventTrackers"]:
-            response = personalize.describe_event_tracker(eventTrackerArn=tracker["eventTrackerArn"])
-            yield response["eventTracker"]
 
 
 def _variables(functions: Any, name: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from botocore.stub import Stubber
 from ops import diagnosis, doctor
 from ops.diagnosis import State
 from ops.locate import Deployment, Flow
+from ops.personalize_checks import check_campaigns, check_filters, describe_campaigns
 
 CAMPAIGN = "arn:aws:personalize:eu-west-1:111122223333:campaign/shop"
 RECOMMENDER = "arn:aws:personalize:eu-west-1:111122223333:recommender/shop"
@@ -29,13 +30,14 @@ def personalize():
         stub.assert_no_pending_responses()
 
 
-def script_campaign(stub, **fields):
-    campaign = {"name": "shop", "status": "ACTIVE", "solutionVersionArn": VERSION} | fields
-    stub.add_response("describe_campaign", {"campaign": campaign}, {"campaignArn": CAMPAIGN})
+def script_campaign(stub, arn=CAMPAIGN, recipe="aws-user-personalization", **fields):
+    name = arn.rpartition("/")[2]
+    version = VERSION.replace("shop", name)
+    campaign = {"name": name, "status": "ACTIVE", "solutionVersionArn": version} | fields
+    stub.add_response("describe_campaign", {"campaign": campaign}, {"campaignArn": arn})
+    trained = {"datasetGroupArn": GROUP, "recipeArn": f"arn:aws:personalize:::recipe/{recipe}"}
     stub.add_response(
-        "describe_solution_version",
-        {"solutionVersion": {"datasetGroupArn": GROUP}},
-        {"solutionVersionArn": VERSION},
+        "describe_solution_version", {"solutionVersion": trained}, {"solutionVersionArn": version}
     )
 
 
@@ -50,26 +52,153 @@ def script_trackers(stub, *trackers):
         stub.add_response("describe_event_tracker", {"eventTracker": described}, {"eventTrackerArn": arn})
 
 
-def findings(stub, arn=CAMPAIGN, tracking_id="t-1", region="eu-west-1"):
-    return list(doctor.check_personalize(stub.client, arn, tracking_id, region))
+def findings(stub, arn=CAMPAIGN, tracking_id="t-1", region="eu-west-1", **others):
+    """What is said of campaigns and tracker. ``others`` are more variables of the functions."""
+    variables = {"RANKING_CAMPAIGN_ARN": "", **others, "CAMPAIGN_ARN": arn}
+    campaigns = describe_campaigns(stub.client, variables, region)
+    return list(check_campaigns(stub.client, campaigns, tracking_id, region))
 
 
 def test_an_active_campaign_and_a_tracker_on_any_page_are_well(personalize):
     script_campaign(personalize)
     script_trackers(personalize, {"trackingId": "other"}, {"trackingId": "t-1"})
     assert [str(finding) for finding in findings(personalize)] == [
-        "ok  The campaign shop is ACTIVE in the functions' region.",
+        "ok  The campaign shop is ACTIVE in the functions' region and serves /recommendations. Its "
+        "metadata is not enabled: a request with metadataColumns is refused.",
         "ok  The event tracker shop1 is ACTIVE.",
     ]
 
 
+def named(name):
+    return CAMPAIGN.replace("shop", name)
+
+
+METADATA = {"campaignConfig": {"enableMetadataWithRecommendations": True}}
+
+
+def test_every_campaign_is_told_with_the_route_that_it_serves_and_its_metadata(personalize):
+    script_campaign(personalize)
+    script_campaign(personalize, named("ranking"), "aws-personalized-ranking-v2", **METADATA)
+    script_campaign(personalize, named("actions"), "aws-next-best-action")
+    script_campaign(personalize, named("similar"), "aws-similar-items", **METADATA)
+    script_campaign(personalize, named("second"), "aws-personalized-ranking")
+    script_trackers(personalize, {"trackingId": "t-1"})
+    found = findings(
+        personalize,
+        RANKING_CAMPAIGN_ARN=named("ranking"),
+        ACTION_CAMPAIGN_ARN=named("actions"),
+        OTHER_CAMPAIGN_ARNS=f"{named('similar')}, {named('second')}",
+    )
+    assert {finding.state for finding in found} == {State.GOOD}
+    assert [finding.what.removeprefix("The campaign ") for finding in found[1:-1]] == [
+        "ranking is ACTIVE in the functions' region and serves /ranking. Its metadata is enabled.",
+        "actions is ACTIVE in the functions' region and serves /action-recommendations.",
+        "similar is ACTIVE in the functions' region and serves /recommendations. Its metadata is enabled.",
+        "second is ACTIVE in the functions' region and serves /ranking. Its metadata is not enabled: a "
+        "request with metadataColumns is refused.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "recipe", "serves", "wanted"),
+    [
+        ("CAMPAIGN_ARN", "aws-personalized-ranking", "/ranking", "/recommendations"),
+        ("CAMPAIGN_ARN", "aws-next-best-action", "/action-recommendations", "/recommendations"),
+        ("RANKING_CAMPAIGN_ARN", "aws-user-personalization-v2", "/recommendations", "/ranking"),
+        ("RANKING_CAMPAIGN_ARN", "aws-next-best-action", "/action-recommendations", "/ranking"),
+        ("ACTION_CAMPAIGN_ARN", "aws-personalized-ranking-v2", "/ranking", "/action-recommendations"),
+        ("ACTION_CAMPAIGN_ARN", "aws-sims", "/recommendations", "/action-recommendations"),
+    ],
+)
+def test_a_campaign_whose_recipe_is_for_another_route_is_told(personalize, variable, recipe, serves, wanted):
+    given = {"CAMPAIGN_ARN": CAMPAIGN, variable: named("wrong")}
+    if variable != "CAMPAIGN_ARN":
+        script_campaign(personalize)
+    script_campaign(personalize, named("wrong"), recipe)
+    script_trackers(personalize, {"trackingId": "t-1"})
+    found = findings(personalize, arn=given.pop("CAMPAIGN_ARN"), **given)
+    [finding] = [finding for finding in found if finding.state is State.BAD]
+    assert f"has the recipe {recipe}, which is for {serves} and not for {wanted}" in finding.what
+    assert f"--parameter {variable.title().replace('_', '')}=..." in finding.remedy
+
+
+@pytest.mark.parametrize("variable", ["RANKING_CAMPAIGN_ARN", "ACTION_CAMPAIGN_ARN", "OTHER_CAMPAIGN_ARNS"])
+def test_an_optional_campaign_that_does_not_answer_is_told_like_the_first(personalize, variable):
+    option = f"--parameter {variable.title().replace('_', '')}=..."
+    script_campaign(personalize)
+    personalize.add_client_error("describe_campaign", "ResourceNotFoundException")
+    script_trackers(personalize, {"trackingId": "t-1"})
+    gone = findings(personalize, **{variable: named("gone")})[1]
+    assert str(gone).startswith("!!  There is no campaign gone in this account and region.")
+    assert option in gone.remedy
+    script_campaign(personalize)
+    script_trackers(personalize, {"trackingId": "t-1"})
+    far = findings(personalize, **{variable: named("far").replace("eu-west-1", "us-east-1")})[1]
+    assert str(far).startswith("!!  The campaign far is in us-east-1, the functions are in eu-west-1.")
+    assert option in far.remedy
+
+
+def test_a_campaign_that_follows_the_latest_version_has_the_recipe_of_its_solution(personalize):
+    solution = VERSION.rpartition("/")[0]
+    campaign = {"name": "shop", "status": "ACTIVE", "solutionVersionArn": f"{solution}/$LATEST"}
+    personalize.add_response("describe_campaign", {"campaign": campaign}, {"campaignArn": CAMPAIGN})
+    trained = {"datasetGroupArn": GROUP, "recipeArn": "arn:aws:personalize:::recipe/aws-personalized-ranking"}
+    personalize.add_response("describe_solution", {"solution": trained}, {"solutionArn": solution})
+    script_trackers(personalize, {"trackingId": "t-1", "datasetGroupArn": GROUP + "2"})
+    campaign, tracker = findings(personalize)
+    assert "has the recipe aws-personalized-ranking" in str(campaign)
+    assert "belongs to another dataset group" in str(tracker)
+
+
+def script_filters(stub, *filters):
+    """Each on a page of its own."""
+    for index, each in enumerate(filters):
+        more = {"nextToken": str(index)} if index + 1 < len(filters) else {}
+        asked = {"nextToken": str(index - 1)} if index else {}
+        stub.add_response("list_filters", {"Filters": [each], **more}, {"datasetGroupArn": GROUP, **asked})
+
+
+def test_filters_that_are_active_are_named_in_one_line(personalize):
+    script_filters(personalize, *({"name": name, "status": "ACTIVE"} for name in ("unseen", "cheap")))
+    assert [str(finding) for finding in check_filters(personalize.client, GROUP)] == [
+        "ok  Every filter of the dataset group shop is ACTIVE: cheap, unseen."
+    ]
+
+
+def test_filters_that_are_not_active_are_told_one_by_one(personalize):
+    script_filters(
+        personalize,
+        {"name": "unseen", "status": "ACTIVE"},
+        {"name": "cheap", "status": "CREATE PENDING"},
+        {"name": "wrong", "status": "CREATE FAILED", "failureReason": "no such column"},
+    )
+    assert [str(finding) for finding in check_filters(personalize.client, GROUP)] == [
+        "??  The filter cheap is CREATE PENDING. -> Wait until it is ACTIVE. Until then a request that names "
+        "it is refused.",
+        "??  The filter wrong could not be created: no such column -> Delete it and create it again. A "
+        "request that names it is refused.",
+    ]
+
+
+def test_no_filter_is_well(personalize):
+    personalize.add_response("list_filters", {"Filters": []}, {"datasetGroupArn": GROUP})
+    [finding] = check_filters(personalize.client, GROUP)
+    assert str(finding) == "ok  The dataset group shop has no filter."
+
+
 def test_a_recommender_is_asked_for_as_one(personalize):
-    described = {"name": "shop", "status": "ACTIVE", "datasetGroupArn": GROUP}
+    recipe = "arn:aws:personalize:::recipe/aws-ecomm-popular-items-by-views"
+    settings = {"recommenderConfig": {"enableMetadataWithRecommendations": True}}
+    described = {"name": "shop", "status": "ACTIVE", "datasetGroupArn": GROUP, "recipeArn": recipe} | settings
     personalize.add_response(
         "describe_recommender", {"recommender": described}, {"recommenderArn": RECOMMENDER}
     )
     script_trackers(personalize, {"trackingId": "t-1"})
-    assert [finding.state for finding in findings(personalize, arn=RECOMMENDER)] == [State.GOOD, State.GOOD]
+    assert [str(finding) for finding in findings(personalize, arn=RECOMMENDER)] == [
+        "ok  The recommender shop is ACTIVE in the functions' region and serves /recommendations. Its "
+        "metadata is enabled.",
+        "ok  The event tracker shop0 is ACTIVE.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -99,14 +228,17 @@ def test_a_campaign_that_is_not_there_is_named_without_its_account(personalize):
 
 
 def test_a_campaign_of_another_region_is_told_without_asking(personalize):
-    [finding] = findings(personalize, region="us-east-1")
-    assert "The campaign is in eu-west-1, the functions are in us-east-1." in str(finding)
+    script_trackers(personalize, {"trackingId": "t-1"})
+    finding, tracker = findings(personalize, region="us-east-1")
+    assert "The campaign shop is in eu-west-1, the functions are in us-east-1." in str(finding)
+    assert tracker.state is State.GOOD
 
 
 @pytest.mark.parametrize("arn", ["", "arn:aws:personalize:us-east-1:111122223333:campaign/set-me"])
 def test_a_placeholder_is_no_campaign(personalize, arn):
-    [finding] = findings(personalize, arn=arn)
-    assert "No campaign is set." in str(finding)
+    script_trackers(personalize, {"trackingId": "t-1"})
+    finding, _ = findings(personalize, arn=arn)
+    assert "No campaign is set. -> Deploy with --parameter CampaignArn=..." in str(finding)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +290,26 @@ def test_an_event_source_that_is_not_as_it_should_be_is_told(mappings, said):
     assert said in str(finding)
 
 
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"A": "é"}, "ok  The variables take 10 of the 4,096 bytes of a function."),
+        (
+            {"A": "x" * 4089},
+            "!!  The variables of a function take 4,097 bytes, and Lambda takes 4,096. The longest is A: "
+            "shorten it. -> Deploy with another value.",
+        ),
+        (
+            {"CAMPAIGN_ARN": CAMPAIGN, "OTHER_CAMPAIGN_ARNS": CAMPAIGN},
+            "!!  Two campaigns have the name 'shop', by which a request chooses one. Remove one from "
+            "OTHER_CAMPAIGN_ARNS. -> Deploy with another value.",
+        ),
+    ],
+)
+def test_the_variables_are_added_up_as_lambda_does_and_judged_as_the_functions_do(variables, line):
+    assert str(diagnosis.variables_of(variables)) == line
+
+
 def test_every_finding_is_one_line_and_every_bad_one_has_a_remedy():
     found = [
         diagnosis.quarantine(0),
@@ -193,7 +345,9 @@ VARIABLES = {"CAMPAIGN_ARN": CAMPAIGN, "TRACKING_ID": "t-1", **REPORTING}
 HEALTHY_ROLE: dict[str, Any] = {
     "get_function_configuration": {"Environment": {"Variables": VARIABLES}},
     "list_event_source_mappings": {"EventSourceMappings": [HEALTHY | {"UUID": "u" * 36}]},
-    "describe_campaign": {"campaign": {"name": "shop", "status": "ACTIVE"}},
+    "describe_campaign": {"campaign": {"name": "shop", "status": "ACTIVE", "solutionVersionArn": VERSION}},
+    "describe_solution_version": {"solutionVersion": {"datasetGroupArn": GROUP}},
+    "list_filters": {"Filters": [{"name": "unseen", "status": "ACTIVE"}]},
     "list_event_trackers": {"eventTrackers": [{"eventTrackerArn": TRACKER}]},
     "describe_event_tracker": {
         "eventTracker": {
@@ -215,7 +369,13 @@ HEALTHY_ROLE: dict[str, Any] = {
 }
 SERVICES = {
     "lambda": ("get_function_configuration", "list_event_source_mappings"),
-    "personalize": ("describe_campaign", "list_event_trackers", "describe_event_tracker"),
+    "personalize": (
+        "describe_campaign",
+        "describe_solution_version",
+        "list_event_trackers",
+        "describe_event_tracker",
+        "list_filters",
+    ),
     "sqs": ("get_queue_attributes",),
     "sns": ("list_subscriptions_by_topic",),
     "apigateway": ("get_usage_plans", "get_usage_plan_keys", "get_api_key"),
@@ -233,6 +393,8 @@ def examined():
             stub = Stubber(clients[service])
             for operation in operations:
                 response = changed.get(operation, HEALTHY_ROLE[operation])
+                if response is None:
+                    continue  # it is not called
                 if isinstance(response, str):
                     stub.add_client_error(operation, response, "said by AWS")
                     break  # the check ends here
@@ -251,7 +413,7 @@ def exit_codes(found):
 
 def test_a_deployment_that_is_well_in_everything_is_well_strictly(examined):
     found = examined()
-    assert [finding.state for finding in found] == [State.GOOD] * 6
+    assert [finding.state for finding in found] == [State.GOOD] * 8
     assert exit_codes(found) == (0, 0)
 
 
@@ -264,16 +426,28 @@ def test_a_deployment_that_is_well_in_everything_is_well_strictly(examined):
         ),
         (
             {"describe_campaign": "AccessDeniedException"},
-            "??  Campaign and event tracker could not be checked. -> These credentials may not call "
+            "??  Campaigns and event tracker could not be checked. -> These credentials may not call "
             "DescribeCampaign: said by AWS",
         ),
         (
             {"list_event_trackers": "AccessDeniedException"},
-            "??  Campaign and event tracker could not be checked.",
+            "??  Campaigns and event tracker could not be checked.",
+        ),
+        (
+            {"list_filters": "AccessDeniedException"},
+            "??  The filters could not be checked. -> These credentials may not call ListFilters",
+        ),
+        (
+            {
+                "describe_campaign": {"campaign": {"name": "shop", "status": "ACTIVE"}},
+                "describe_solution_version": None,
+                "list_filters": None,
+            },
+            "??  The filters could not be checked. -> No campaign could be asked for its dataset group",
         ),
         (
             {"get_function_configuration": "AccessDeniedException"},
-            "??  Campaign and event tracker could not be checked. -> The variables of the function",
+            "??  Campaigns and event tracker could not be checked. -> The variables of the function",
         ),
         ({"get_queue_attributes": "ThrottlingException"}, "??  The quarantine could not be checked."),
         (

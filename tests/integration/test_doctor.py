@@ -1,5 +1,6 @@
 """Doctor as the command an operator runs, against the running stack, healthy and not."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,8 +33,10 @@ def test_a_healthy_stack_is_well_in_everything_the_emulator_can_tell(doctor):
     assert "ok  The API key is in a usage plan of the API.\n" in out
     # The local stack has no address to send alarms to, and the emulator no control plane of Personalize.
     assert "??  Nobody is told of alarms. -> Deploy with --parameter NotificationEmail=...\n" in out
-    assert "??  Campaign and event tracker could not be checked. -> " in out
-    assert len(out.splitlines()) == 5
+    assert "??  Campaigns and event tracker could not be checked. -> " in out
+    assert "??  The filters could not be checked. -> " in out
+    assert re.search(r"(?m)^ok  The variables take [\d,]+ of the 4,096 bytes of a function\.$", out)
+    assert len(out.splitlines()) == 7
     assert "!!" not in out
     assert status == 0
 

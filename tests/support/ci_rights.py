@@ -100,7 +100,7 @@ SPECIAL_NAMES = {
     "lambda:(Tag|Untag)Resource": NAMES["lambda"]
     + " arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:x",
     "kms:CreateKey|lakeformation:.*|logs:Describe(LogGroups|ResourcePolicies)|sts:.*": "*",
-    ".*:List(EventSourceMappings|EventTrackers)|cloudformation:DescribeEvents": "*",
+    ".*:List(EventSourceMappings|EventTrackers|Filters)|cloudformation:DescribeEvents": "*",
 }
 UPLOADS = "arn:aws:s3:::personalize-api-deployments-111122223333-eu-west-1"
 
