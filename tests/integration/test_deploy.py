@@ -182,6 +182,48 @@ def test_an_update_keeps_the_parameters_that_are_not_given(deployed, deploy, cli
     assert values["CampaignArn"] == CAMPAIGN_ARN
 
 
+def named(name):
+    return CAMPAIGN_ARN.replace("local", name)
+
+
+FILTERS = "arn:aws:personalize:us-east-1:000000000000:filter/*"
+
+
+def test_campaigns_that_are_given_may_be_asked_and_those_taken_away_may_not(deployed, deploy, client):
+    """What the emulator makes of the conditions and of the joined list is what IAM gets."""
+
+    def resource(name):
+        found = client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=name)
+        return found["StackResourceDetail"]["PhysicalResourceId"]
+
+    def may_ask():
+        role = resource("ApiHandlerRole")
+        policy = client("iam").get_role_policy(RoleName=role, PolicyName="api-handler")["PolicyDocument"]
+        return [
+            (statement["Action"][0].removeprefix("personalize:"), statement["Resource"])
+            for statement in policy["Statement"]
+            if statement["Action"][0].startswith("personalize:")
+        ]
+
+    assert may_ask() == [("GetRecommendations", [CAMPAIGN_ARN, FILTERS])]
+    others = f"{named('similar')},{named('popular')}"
+    deploy(OtherCampaignArns=others, RankingCampaignArn=named("ranking"))
+    assert may_ask() == [
+        ("GetRecommendations", [CAMPAIGN_ARN, FILTERS]),
+        ("GetRecommendations", [*others.split(","), FILTERS]),
+        ("GetPersonalizedRanking", [named("ranking"), FILTERS]),
+        ("GetPersonalizedRanking", [*others.split(","), FILTERS]),
+        ("GetActionRecommendations", [*others.split(","), FILTERS]),
+    ]
+    configuration = client("lambda").get_function_configuration(FunctionName=resource("APIHandler"))
+    variables = configuration["Environment"]["Variables"]
+    assert variables["OTHER_CAMPAIGN_ARNS"] == others
+    assert variables["RANKING_CAMPAIGN_ARN"] == named("ranking")
+    assert variables["ACTION_CAMPAIGN_ARN"] == ""
+    deploy(OtherCampaignArns="", RankingCampaignArn="")
+    assert may_ask() == [("GetRecommendations", [CAMPAIGN_ARN, FILTERS])]
+
+
 def test_a_failing_update_gives_the_reason_and_leaves_the_stack_as_it_was(deployed, deploy, client):
     client("s3").create_bucket(Bucket="taken-by-somebody")
     with pytest.raises(StackError) as raised:
@@ -249,6 +291,33 @@ def test_a_campaign_of_another_region_is_refused_before_anything_is_made(program
         "The campaign local is in us-east-1, and this would deploy to eu-west-1. They have to be the same: "
         "add --region us-east-1, or name a campaign of eu-west-1.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            f"RankingCampaignArn={named('ranking').replace('us-east-1', 'eu-west-1')}",
+            "The campaign ranking is in eu-west-1, and this would deploy to us-east-1.",
+        ),
+        (f"OtherCampaignArns={CAMPAIGN_ARN}", "Two campaigns have the name 'local'"),
+        (
+            "OtherCampaignArns=" + ",".join(named(f"c{number}") for number in range(70)),
+            "and Lambda takes 4,096. The longest is OTHER_CAMPAIGN_ARNS: shorten it. Give --parameter Other",
+        ),
+    ],
+)
+def test_campaigns_that_the_functions_could_not_ask_are_refused_before_anything_is_made(
+    program, given, sentence
+):
+    ran = program(
+        *("deploy-stack", "--stage", "dev", "--stack-name", "personalize-api-others", "--yes"),
+        *("--parameter", f"CampaignArn={CAMPAIGN_ARN}", "--parameter", "EventTrackerId=1"),
+        *("--parameter", given),
+    )
+    assert ran.returncode == 1
+    assert sentence in ran.stderr
+    assert "uploaded" not in ran.stderr
 
 
 def test_without_credentials_the_first_thing_said_is_how_to_sign_in(program, monkeypatch):

@@ -201,6 +201,24 @@ def test_the_whole_repeated_changes_nothing_but_is_deployed_again(deployed, run,
     assert call("recommendations", {"userId": "ann"})[0] == 200
 
 
+def test_an_optional_campaign_is_recorded_and_taken_away_again(deployed, run, clone):
+    def recorded():
+        variables = config(clone)["stages"]["dev"]["environment_variables"]
+        return [variables.get(name) for name in ("RANKING_CAMPAIGN_ARN", "MAX_EVENTS_PER_REQUEST")]
+
+    ranking = CAMPAIGN_ARN.replace("local", "ranking")
+    for values in ([ranking, "25"], ["", "500"]):
+        given = zip(("RankingCampaignArn", "MaxEventsPerRequest"), values, strict=True)
+        options = [option for name, value in given for option in ("--parameter", f"{name}={value}")]
+        ran = run("pipeline", "--stage", "dev", "--yes", *options)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "stage dev: RANKING_CAMPAIGN_ARN, MAX_EVENTS_PER_REQUEST" in ran.stdout
+        assert recorded() == values
+        # Nothing is forgotten where it is not given again.
+        assert run("pipeline", "--stage", "dev", "--yes").returncode == 0
+        assert recorded() == values
+
+
 def test_the_summary_says_where_it_is_and_never_shows_the_key(deployed, run, client):
     ran = run("access", "--stage", "dev", "--yes")
     assert "make doctor STAGE=dev" in ran.stdout
@@ -245,6 +263,13 @@ def test_one_way_to_deploy_a_stage_excludes_the_other(deployed, run, client):
         (
             ["pipeline", "--stage", "prod", "--yes", "--region", "eu-west-1", *PARAMETERS],
             "The campaign local is in us-east-1, and this would deploy to eu-west-1.",
+        ),
+        (
+            [
+                *("pipeline", "--stage", "prod", "--yes", *PARAMETERS),
+                *("--parameter", f"OtherCampaignArns={CAMPAIGN_ARN}"),
+            ],
+            "Two campaigns have the name 'local'",
         ),
         (
             ["pipeline", "--stage", "prod", "--yes", "--parameter", "EventsBucketName=shop", *PARAMETERS],
