@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import errno
 import fcntl
-import hashlib
 import os
 import shlex
 import shutil
@@ -24,7 +23,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+
+from ops.private_files import POSITIONS_SUFFIX, make_private, open_private, state_folder
+
+__all__ = ["PROJECT", "StateError", "clean", "home", "locked", "make_private", "open_home", "open_private"]
 
 PROJECT = Path(__file__).resolve().parent.parent
 PTH_NAME = "personalize_api_bytecode.pth"
@@ -42,17 +44,11 @@ class StateError(Exception):
 
 
 def home(environ: Mapping[str, str] = os.environ, project: Path = PROJECT) -> Path:
-    """Return the folder of one checkout: ``$XDG_STATE_HOME/personalize-api/HASH``.
-
-    HASH is computed from the project's path, so that two checkouts never share a database. A relative
-    XDG_STATE_HOME is ignored (specifications.freedesktop.org/basedir-spec).
-    """
-    configured = Path(environ.get("XDG_STATE_HOME", ""))
+    """Return the folder of one checkout. Raises StateError."""
     try:
-        base = configured if configured.is_absolute() else Path.home() / ".local" / "state"
-    except RuntimeError as error:  # neither HOME nor an entry for this user
+        return state_folder(environ, project)
+    except RuntimeError as error:
         raise StateError("No home folder is known. Set HOME, or XDG_STATE_HOME.") from error
-    return base / "personalize-api" / hashlib.sha256(str(project).encode()).hexdigest()[:12]
 
 
 def open_home(folder: Path) -> None:
@@ -87,19 +83,6 @@ def unusable(error: OSError, path: Path) -> StateError:
         f"{name} cannot be used to keep the state ({error.strerror}). Make it writable for you, or name "
         "another folder with --home or XDG_STATE_HOME."
     )
-
-
-def make_private(folder: Path) -> None:
-    """Create a folder, and the missing folders above it, for its owner only (0700)."""
-    for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
-    if not folder.is_dir():
-        folder.mkdir()  # raises the system's error for a file with this name
-
-
-def open_private(path: Path, mode: str) -> IO[Any]:
-    """Open a file as ``open`` does. A new file can be read by its owner only (0600)."""
-    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def lock_file(folder: Path) -> Path:
@@ -168,12 +151,16 @@ def divert_bytecode(site_packages: Path, bytecode: Path) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Remove the state and the bytecode. Raises StateError while a stack uses the folder."""
+    """Remove the state, the bytecode and the positions of ``make put``.
+
+    Raises StateError while a stack uses the folder.
+    """
     if lock_file(folder).exists():
         in_use = "The local stack is running. Stop it first with Ctrl-C in its terminal."
         with locked(lock_file(folder), in_use), emulator_locked(folder):
             shutil.rmtree(folder)
     shutil.rmtree(bytecode_folder(folder), ignore_errors=True)
+    shutil.rmtree(folder.with_name(folder.name + POSITIONS_SUFFIX), ignore_errors=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
