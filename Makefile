@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 	&& echo $$python && break; done)
 STAGE ?= dev
 # Read by the shell of a recipe as one word, whatever is in them.
-export STAGE DATA
+export STAGE DATA FILE
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -18,7 +18,7 @@ BANDIT := 1.9.4
 SAM_CLI := 1.170.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive chaos soak bench profile capacity clean
+.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -106,6 +106,9 @@ build/bandit/.installed-$(BANDIT): | $(INSTALLED)
 
 redrive: $(INSTALLED) ## Put quarantined records back into the stream (STAGE=dev or local, ARGS="--given-up --dry-run")
 	@$(BIN)/python -m ops redrive --stage "$$STAGE" $(ARGS)
+
+put: $(INSTALLED) ## Put items, users or actions into Personalize (FILE=items.csv, STAGE=dev or local, ARGS="--dry-run --strict")
+	@$(BIN)/python -m ops put --stage "$$STAGE" $(ARGS) -- "$$FILE"
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m simulation.chaos $(ARGS)

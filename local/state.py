@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from ops.private_files import POSITIONS_SUFFIX, make_private, open_private, state_folder
 

@@ -1,13 +1,13 @@
 """``python -m ops COMMAND``: one group of commands, one rule for errors and exit codes.
 
     0     done, or there was nothing to do
-    1     it did not happen (one sentence on stderr says why), redrive left something to do, or doctor found
-          what cannot work
+    1     it did not happen (one sentence on stderr says why), redrive or put left something to do, or doctor
+          found what cannot work
     2     wrong usage
     130   interrupted
 
-``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor and redrive at what
-``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for ``--help``.
+``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive and put at
+what ``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for ``--help``.
 """
 
 from __future__ import annotations
@@ -265,6 +265,46 @@ def redrive(
         given_up=given_up,
         dry_run=dry_run,
         repair_file=repair,
+        profile=profile,
+        region=region,
+    )
+
+
+@commands.command(cls=Command, if_interrupted="Run the same command again to go on where it stopped.")
+@_options(_reading, _stack_name)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dataset", metavar="ARN", help="The dataset (default: that of the stage's campaign).")
+@click.option(
+    "--schema",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Avro schema to check the rows against (default: that of the dataset; with STAGE=local none).",
+)
+@click.option("--dry-run", is_flag=True, help="Check every row and put none.")
+@click.option("--strict", is_flag=True, help="Put nothing unless every row passes the check.")
+@click.option("--restart", is_flag=True, help="Begin at the first row, also after an interruption.")
+def put(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    stack_name: str | None,
+    file: Path,
+    dataset: str | None,
+    schema: Path | None,
+    dry_run: bool,
+    strict: bool,
+    restart: bool,
+) -> bool:
+    """Put the rows of a CSV file of items, users or actions into Personalize."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from ops.put.command import Options, run_put
+
+    return run_put(
+        file,
+        stage,
+        Options(dataset, schema, dry_run=dry_run, strict=strict, restart=restart),
+        stack_name=stack_name,
         profile=profile,
         region=region,
     )

@@ -39,10 +39,12 @@ class Coordinates:
     bucket: str
     stream_name: str
     quarantine_queue_url: str
+    personalize_url: str
+    campaign_arn: str
 
 
 class LocalSession(boto3.Session):
-    """A session whose clients talk to the emulator and to nothing else."""
+    """A session whose clients talk to one address, that of the emulator or of the engine, and to no other."""
 
     def __init__(self, endpoint_url: str) -> None:
         core: Any = botocore.session.Session(session_vars=_NOTHING_OF_THE_DEVELOPER)
@@ -52,7 +54,7 @@ class LocalSession(boto3.Session):
         self.endpoint_url = endpoint_url
 
     def client(self, *arguments: Any, **options: Any) -> Any:
-        """Return a client of the emulator."""
+        """Return a client of that address."""
         make: Any = super().client
         return make(*arguments, **{**options, "endpoint_url": self.endpoint_url})
 
@@ -67,6 +69,8 @@ def read_coordinates(project_dir: Path) -> Coordinates:
             found["bucket"],
             found["streamName"],
             found["quarantineQueueUrl"],
+            found["personalizeUrl"],
+            found["campaignArn"],
         )
     except FileNotFoundError as error:
         raise NotDeployedError(
@@ -77,6 +81,11 @@ def read_coordinates(project_dir: Path) -> Coordinates:
         raise NotDeployedError(
             ".local/stack.json does not have what 'make run' writes. Stop 'make run' and start it again."
         ) from error
+
+
+def dataset_arn(coordinates: Coordinates, dataset_type: str) -> str:
+    """Return the ARN of a dataset of the engine. Its dataset group has the name of its first campaign."""
+    return f"{coordinates.campaign_arn.replace(':campaign/', ':dataset/')}/{dataset_type}"
 
 
 def refuse_local(stage: str) -> None:

@@ -1,0 +1,51 @@
+"""The three kinds of metadata that Personalize takes one by one, and how a file says which it has. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from ops.errors import InputError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record, in the names of the import file, the control plane and the call that puts it.
+
+    https://docs.aws.amazon.com/personalize/latest/dg/API_Operations_Amazon_Personalize_Events.html
+    """
+
+    plural: str
+    id_column: str
+    dataset_type: str
+    method: str
+    id_member: str
+    max_properties_characters: int
+
+
+KINDS = (
+    Kind("items", "ITEM_ID", "ITEMS", "put_items", "itemId", 32_000),
+    Kind("users", "USER_ID", "USERS", "put_users", "userId", 24_000),
+    Kind("actions", "ACTION_ID", "ACTIONS", "put_actions", "actionId", 32_000),
+)
+
+
+def kind_of(header: Collection[str]) -> Kind:
+    """Return the kind of a file by its id column. Raises InputError for a file with none or several."""
+    found = [kind for kind in KINDS if kind.id_column in header]
+    if len(found) == 1:
+        return found[0]
+    names = _listed([kind.id_column for kind in found or KINDS])
+    if found:
+        raise InputError(
+            f"The file has {names}: it is not clear what its rows are. A file of items, users or actions has "
+            "one of these columns. Interactions go through the API, or through a dataset import job."
+        )
+    raise InputError(
+        f"The file has no column {names.replace(' and ', ' or ')}. Its first line has to name the columns, "
+        "in capitals as in the schema of the dataset."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]])
