@@ -85,7 +85,7 @@ def put(upload: Upload, dataset_arn: str, client: Any, options: Options) -> bool
     progress = Progress(time.monotonic)
     rows, failed = upload.check(lambda so_far: progress.show(f"{so_far:,} rows checked"))
     progress.end()
-    print_line("\n".join([f"{rows:,} rows, {rows - len(failed):,} of them fine.", *failed.lines()]))
+    print_line("\n".join([f"Rows: {rows:,}. Fine: {rows - len(failed):,}.", *failed.lines()]))
     if options.dry_run or (options.strict and failed):
         print_line("Nothing was put.")
         return not failed
@@ -149,7 +149,7 @@ def _remarks(dataset: Dataset, left_empty: Sequence[str]) -> list[str]:
 
 def _summary(end: Position, rows: int, failed: int) -> str:
     if end.put == rows:
-        return f"All {rows:,} rows were put."
+        return f"Every row was put: {rows:,}."
     return (
         f"{end.put:,} of {rows:,} rows were put; {failed:,} failed the check, {end.refused:,} were refused. "
         "Correct those, and put them in a file of their own or the whole file again."

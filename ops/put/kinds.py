@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ops.errors import InputError
+from ops.terminal import printable_line
+
+_MAX_PRINTED_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ def kind_of(header: Collection[str]) -> Kind:
         )
     raise InputError(
         f"The file has no column {names.replace(' and ', ' or ')}. Its first line has to name the columns, "
-        "in capitals as in the schema of the dataset."
+        "in capitals as in the schema and with commas between them. "
+        f"It is: {printable_line(','.join(header), max_characters=_MAX_PRINTED_CHARACTERS) or 'empty'}"
     )
 
 

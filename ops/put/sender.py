@@ -42,7 +42,6 @@ class Sender:
     sleep: Callable[[float], None]
     chance: Callable[[], float]
     report: Callable[[str], None] = lambda sentence: None
-    calls_per_second: float = MAX_CALLS_PER_SECOND
     _next_call: float = field(default=0.0, init=False)
 
     def put(self, records: Sequence[Record]) -> list[Verdict]:
@@ -65,7 +64,7 @@ class Sender:
             "datasetArn": self.dataset_arn,
             self.kind.plural: [record.entry(self.kind) for record in records],
         }
-        seconds_left = MAX_RETRY_SECONDS
+        deadline = self.clock() + MAX_RETRY_SECONDS
         for pause in pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, self.chance):
             self._wait_for_turn()
             try:
@@ -77,8 +76,7 @@ class Sender:
                 if isinstance(failure, MisconfiguredError):
                     raise  # the next calls would end the same way
                 sentence = _is_changed(error) or f"{str(failure).partition('. ')[0]}."
-                seconds_left -= pause
-                if seconds_left < 0:
+                if self.clock() + pause > deadline:
                     raise AwsError(f"{sentence} Run the same command again later to go on.") from error
             else:
                 return None
@@ -90,7 +88,7 @@ class Sender:
         now = self.clock()
         if now < self._next_call:
             self.sleep(self._next_call - now)
-        self._next_call = max(now, self._next_call) + 1 / self.calls_per_second
+        self._next_call = max(now, self._next_call) + 1 / MAX_CALLS_PER_SECOND
 
 
 def calls_of(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
@@ -16,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.personalize import ITEMS_DATASET_ARN, USERS_DATASET_ARN
+from local.coordinates import Stack
+from local.personalize import ACTIONS_DATASET_ARN, CAMPAIGN_ARN, ITEMS_DATASET_ARN, USERS_DATASET_ARN
 from local.personalize.process import EngineProcessError, running_engine
 from ops import cli, local_stage
 from ops.put import command
@@ -24,6 +26,8 @@ from ops.put.csv_file import CsvFile
 from ops.put.kinds import KINDS, kind_of
 from ops.put.schema import schema_of_header
 from ops.put.upload import Upload
+from tests.support.calls import run_command
+from tests.support.clone import clone_project
 from tests.support.program import Program
 
 ROOT = Path(__file__).parents[2]
@@ -167,19 +171,43 @@ def test_an_interrupted_run_goes_on_where_it_stopped(program, data, tmp_path, ev
         run = program.start(second)
         assert run.end() == 0, run.text
         assert "An earlier run came to row " in run.text
-        assert f"All {ROWS} rows were put." in run.text
+        assert f"Every row was put: {ROWS}." in run.text
         assert 0 <= items(second) - (ROWS - put_before) <= 10, "at most one call is made again"
         assert metadata(second, "row0") is None
         assert metadata(second, f"row{ROWS - 1}") == {"year": str(ROWS - 1)}
     assert [*program.state.rglob("*.json")] == [], "at the end nothing is kept"
 
 
-def test_the_local_stage_is_the_engine_of_make_run():
-    """Its datasets have the names that stack.json leads to."""
-    found = json.loads((ROOT / ".chalice" / "config.json").read_text())["stages"]["local"]
-    campaign_arn = found["environment_variables"]["CAMPAIGN_ARN"]
-    coordinates = local_stage.Coordinates("", "", "", "", "", "http://127.0.0.1:1", campaign_arn)
-    assert [local_stage.dataset_arn(coordinates, kind.dataset_type) for kind in KINDS[:2]] == [
+def test_the_local_stage_is_the_engine_of_make_run(engine, tmp_path):
+    project = clone_project(tmp_path)
+    (project / ".local").mkdir()
+    found = Stack(*[""] * len(fields(Stack)))
+    found = replace(found, personalizeUrl=engine.url, campaignArn=CAMPAIGN_ARN)
+    (project / ".local" / "stack.json").write_text(json.dumps(asdict(found)))
+    for content in (
+        "ITEM_ID,COLOUR\nlocal-item,red|blue\n",
+        "USER_ID,AGE\nann,\n",
+        "ACTION_ID,KIND\njoin,news\n",
+    ):
+        (project / "rows.csv").write_text(content)
+        ran = run_command(
+            *("put", "--stage", "local", "rows.csv"), endpoint_url="http://127.0.0.1:9", project=project
+        )
+        assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "Every row was put: 1."), ran.stderr
+        assert "The local engine has no schema: only ids and sizes are checked." in ran.stdout
+    assert metadata(engine, "local-item") == {"colour": "red|blue"}
+    ran = run_command(
+        *("put", "--stage", "local", "rows.csv", "--dataset", ITEMS_DATASET_ARN),
+        endpoint_url="",
+        project=project,
+    )
+    assert (ran.returncode, ran.stderr[:24]) == (cli.FAILED, "STAGE=local takes no --p")
+
+
+def test_the_datasets_of_the_engine_have_the_names_that_its_campaign_leads_to():
+    coordinates = local_stage.Coordinates("", "", "", "", "", "http://127.0.0.1:1", CAMPAIGN_ARN)
+    assert [local_stage.dataset_arn(coordinates, kind.dataset_type) for kind in KINDS] == [
         ITEMS_DATASET_ARN,
         USERS_DATASET_ARN,
+        ACTIONS_DATASET_ARN,
     ]

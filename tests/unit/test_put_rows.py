@@ -72,7 +72,8 @@ def test_the_id_column_says_what_the_rows_are(kind):
 @pytest.mark.parametrize(
     ("header", "sentence"),
     [
-        ([], "no column ITEM_ID, USER_ID or ACTION_ID"),
+        ([], "no column ITEM_ID, USER_ID or ACTION_ID.* It is: empty"),
+        (["ITEM_ID;TITLE"], "with commas between them. It is: ITEM_ID;TITLE"),
         (["item_id", "TITLE"], "in capitals"),
         (["USER_ID", "ITEM_ID", "TIMESTAMP"], "ITEM_ID and USER_ID"),
         (["USER_ID", "ITEM_ID", "ACTION_ID"], "ITEM_ID, USER_ID and ACTION_ID"),

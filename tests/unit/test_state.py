@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local import state
+from ops.put import position
 
 
 def mode(path):
@@ -128,6 +129,15 @@ def test_what_a_running_stack_uses_is_not_cleaned(tmp_path):
     state.clean(home)
     assert not home.exists()
     assert not state.bytecode_folder(home).exists()
+
+
+def test_how_far_files_have_been_put_is_cleaned_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    kept = position.PositionFile.of(tmp_path / "items.csv")
+    kept.write(position.Position("hash", rows=10))
+    assert kept.read("hash").rows == 10
+    state.clean(state.home())
+    assert not kept.path.parent.exists()
 
 
 def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch):
