@@ -23,7 +23,7 @@ from local.coordinates import FILE_NAME, Stack, to_stack, written
 from local.damage import check_emulator_state, how_to_remove
 from local.emulator import UNSAVED, UNWRITTEN, Emulator, EmulatorError, start_emulator
 from local.gateway import patch_api
-from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
+from local.personalize import CAMPAIGN_ARNS, REGION, TRACKING_ID
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
 from ops.cloudformation.stacks import deploy_stack
 from ops.errors import AwsError as AwsCommandError
@@ -33,12 +33,11 @@ from ops.packaging.bundle import Package, package
 
 STAGE = "dev"
 """The stage of .chalice/config.json that is packaged. Its stage ``local`` is for ``chalice local`` only."""
-_CAMPAIGN = CAMPAIGN_ARN.rpartition("/")[0]
 CAMPAIGNS = {
-    "CampaignArn": CAMPAIGN_ARN,
-    "OtherCampaignArns": f"{_CAMPAIGN}/similar,{_CAMPAIGN}/popular",
-    "RankingCampaignArn": f"{_CAMPAIGN}/ranking",
-    "ActionCampaignArn": f"{_CAMPAIGN}/actions",
+    "CampaignArn": CAMPAIGN_ARNS["local"],
+    "OtherCampaignArns": f"{CAMPAIGN_ARNS['similar']},{CAMPAIGN_ARNS['popular']}",
+    "RankingCampaignArn": CAMPAIGN_ARNS["ranking"],
+    "ActionCampaignArn": CAMPAIGN_ARNS["actions"],
 }
 """The engine's campaigns as parameters of the stack."""
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}

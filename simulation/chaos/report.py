@@ -15,7 +15,7 @@ class Result:
     ``accepted`` counts everything that was put into the stream, poison included. A poison record with too
     many events counts as one. ``duplicates`` counts the records that a producer's retry put once more,
     ``aggregated`` the events in records of several. ``unexpected`` counts the events that arrived and are not
-    valid. ``requests`` counts the PutEvents requests by their outcome, botocore's retries included.
+    valid. ``requests`` counts those to Personalize by their outcome, botocore's retries included.
     """
 
     label: str
@@ -104,7 +104,7 @@ def _cells(result: Result) -> dict[str, str]:
         **{f"  raised {name}": number for name, number in sorted(result.errors.items())},
         "  failed, wholly or in part": result.failures,
         "records delivered again": result.redelivered,
-        "PutEvents requests": requests,
+        "requests to Personalize": requests,
         **{f"  {name}": number for name, number in result.requests.items()},
         "fewest possible": result.fewest_calls,
     }

@@ -19,11 +19,11 @@ from simulation.chaos.quarantine import CREDENTIALS, QuarantineServices, create_
 from simulation.chaos.report import Result, order_violations
 from simulation.chaos.sandbox import FunctionPool, Sandbox
 from simulation.chaos.scenario import Scenario
-from simulation.chaos.traffic import FAILING_ITEM, Expectation, fill
+from simulation.chaos.traffic import FAILING_ITEM, Expectation, actions_of, fill
 from simulation.event_source import EventSource
 from simulation.mapping import EventSourceMapping
 from simulation.stream import Stream
-from simulation.trained import trained_events
+from simulation.trained import trained_actions, trained_events
 
 POLL_SECONDS = 0.2
 INHERITED_VARIABLES = ("PATH", "PYTHONPATH", "HOME", "SYSTEMROOT", "VIRTUAL_ENV", "LANG")
@@ -103,7 +103,7 @@ def _mapping(scenario: Scenario) -> EventSourceMapping:
 def _faults(scenario: Scenario) -> dict[str, Any]:
     return {
         "seed": scenario.seed,
-        "operations": ["PutEvents"],
+        "operations": ["PutEvents", "PutActionInteractions"],
         "latencyMs": scenario.latency_ms,
         "throttleRate": scenario.throttle,
         "errorRate": scenario.errors,
@@ -163,6 +163,8 @@ def _compare(parts: _Parts, engine: EngineProcess, elapsed_seconds: float) -> Re
     trained: dict[str, list[str]] = {}
     for event in trained_events(lambda path: engine.control("GET", path)):
         trained.setdefault(event["sessionId"], []).append(event["eventId"])
+    for event in trained_actions(lambda path: engine.control("GET", path)):
+        trained.setdefault(actions_of(event["sessionId"]), []).append(event["eventId"])
     arrived = {event_id for ids in trained.values() for event_id in ids}
     expected = {event_id for ids in expectation.sessions.values() for event_id in ids}
     messages = [
@@ -194,7 +196,7 @@ def _compare(parts: _Parts, engine: EngineProcess, elapsed_seconds: float) -> Re
         redelivered=counts["redelivered"],
         kills=pool.kills,
         errors=dict(pool.errors),
-        requests={"processed": stats["putEventsCalls"], **refused},
+        requests={"processed": stats["putEventsCalls"] + stats["putActionInteractionsCalls"], **refused},
         fewest_calls=expectation.fewest_calls(parts.stream, parts.scenario.batch_size),
         elapsed_seconds=elapsed_seconds,
     )

@@ -24,6 +24,8 @@ class Scenario:
     # Shares of the events:
     poison: float = 0.01
     duplicates: float = 0.005
+    # Share of the events that are interactions with actions:
+    actions: float = 0.1
     # Share of the events that a producer puts several of into one record:
     aggregated: float = 0.1
     # Share of the sessions in which the user signs in midway:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from aws_kinesis_agg.aggregator import AggRecord
 
-from chalicelib.records import from_request
+from chalicelib.records import action_interactions, from_request
 from local.catalogue import FOLDER
 from simulation.chaos.scenario import Scenario
 from simulation.mapping import next_batch
@@ -53,6 +53,7 @@ class _Draft:
     event_id: str | None = None
     user_id: str | None = None
     poison: str | None = None
+    is_action: bool = False
 
 
 Place: TypeAlias = tuple[str, str, int | None]
@@ -66,6 +67,12 @@ class _ValidEvent:
     session: str
     event_id: str
     user_id: str | None
+    is_action: bool = False
+
+    @property
+    def chain(self) -> str:
+        """What keeps its order: a session's events, and a session's interactions with actions."""
+        return actions_of(self.session) if self.is_action else self.session
 
 
 @dataclass
@@ -101,14 +108,15 @@ class Expectation:
                 self.poison[(*record.place, index)] = draft.poison
                 continue
             derived_id = ":".join((*record.place, *([] if index is None else [str(index)])))
-            event = _ValidEvent(draft.session, draft.event_id or derived_id, draft.user_id)
-            self.sessions[event.session].setdefault(event.event_id)
+            event = _ValidEvent(draft.session, draft.event_id or derived_id, draft.user_id, draft.is_action)
+            self.sessions[event.chain].setdefault(event.event_id)
             self._valid_events[record.place].append(event)
 
     def fewest_calls(self, stream: Stream, batch_size: int) -> int:
-        """Return how many PutEvents calls the valid events need when every batch is delivered once.
+        """Return how many calls the valid events need when every batch is delivered once.
 
-        A call takes one session and one user, and the calls of a session keep the order of the stream.
+        A PutEvents call takes one session and one user, and the calls of a session keep the order of the
+        stream. A PutActionInteractions call takes those of any sessions of a lane.
         """
         calls = 0
         for shard in stream.shards:
@@ -116,13 +124,23 @@ class Expectation:
             while batch := next_batch(shard[position:], batch_size):
                 position += len(batch)
                 sessions: dict[str, dict[_ValidEvent, None]] = defaultdict(dict)
+                lanes: dict[str, dict[_ValidEvent, None]] = defaultdict(dict)
                 for record in batch:
                     for event in self._valid_events.get(record.place, ()):
-                        sessions[event.session].setdefault(event)
+                        if event.is_action:
+                            lanes[action_interactions.chain({"SessionId": event.session})].setdefault(event)
+                        else:
+                            sessions[event.session].setdefault(event)
+                calls += sum(-(-len(lane) // EVENTS_PER_CALL) for lane in lanes.values())
                 for events_of_session in sessions.values():
                     for _, run in groupby(events_of_session, lambda event: event.user_id):
                         calls += -(-len(list(run)) // EVENTS_PER_CALL)
         return calls
+
+
+def actions_of(session: str) -> str:
+    """Return the name under which the action interactions of a session are counted."""
+    return f"actions of {session}"
 
 
 def fill(stream: Stream, scenario: Scenario, random: Random, started: float) -> Expectation:
@@ -226,6 +244,7 @@ class _Writer:
         self._random = random
         self._started = started
         self._shared_sessions = scenario.shared_sessions
+        self._actions = scenario.actions
         self._received_at = datetime.fromtimestamp(started, timezone.utc)
         self._signs_in = [random.random() < scenario.sign_ins for _ in range(scenario.sessions)]
         self._events_of: Counter[int] = Counter()
@@ -235,16 +254,21 @@ class _Writer:
     def event(self, session: int, number: int) -> _Draft:
         """Return a valid event. Without an id, delivery derives it from its place."""
         request = self._request(session)
+        is_action = self._random.random() < self._actions
+        if is_action:
+            del request["Event"]
+            action = {"actionId": f"action-{self._random.randrange(9)}", "page": "☂"}
+            request |= {"EventType": self._random.choice(["Taken", "Not Taken", "Viewed"]), "Action": action}
         user_id = request.get("UserId")
         draw = self._random.random()
         if draw < OTHER_PRODUCER_SHARE:
-            return _Draft(json.dumps(request).encode(), _name(session), user_id=user_id)
+            return _Draft(json.dumps(request).encode(), _name(session), user_id=user_id, is_action=is_action)
         if draw < 1 / 3:
             request["EventId"] = f"client-{number}"
         elif draw < 2 / 3:
             request["SentAt"] = round(self._started + number / 1000, 3)
         record = from_request(request, received_at=self._received_at, new_id=self._new_id)
-        return _Draft(record.data, _name(session), record.event_id, user_id)
+        return _Draft(record.data, _name(session), record.event_id, user_id, is_action=is_action)
 
     def poison(self, session: int) -> _Draft:
         """Return an event, or what is none, that can never be delivered."""

@@ -9,10 +9,10 @@ import pytest
 from chalicelib.delivery.aggregation import MAGIC
 from chalicelib.delivery.kinesis import decode_records, events_of
 from chalicelib.errors import InvalidRequestError
-from chalicelib.records import from_record
+from chalicelib.records import action_interactions, from_record
 from simulation.chaos.report import Result, order_violations, table
 from simulation.chaos.scenario import Scenario
-from simulation.chaos.traffic import FAILING_ITEM, fill
+from simulation.chaos.traffic import FAILING_ITEM, actions_of, fill
 from simulation.stream import Stream
 from tests.support.factories import NOW
 
@@ -112,7 +112,9 @@ def test_the_expectation_has_each_sessions_events_in_stream_order(filled):
     stream, expectation = filled
     sessions = {}
     for event in filter(None, map(read, events_in(stream))):
-        sessions.setdefault(event.session_id, {}).setdefault(event.event_id)
+        is_action = event.type is action_interactions
+        chain = actions_of(event.session_id) if is_action else event.session_id
+        sessions.setdefault(chain, {}).setdefault(event.event_id)
     assert {name: list(ids) for name, ids in sessions.items()} == {
         name: list(ids) for name, ids in expectation.sessions.items()
     }
@@ -144,7 +146,7 @@ def test_the_same_seed_draws_the_same_traffic(filled):
 def test_the_fewest_calls_are_ten_events_of_one_user_and_session_in_order():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
     scenario = Scenario(
-        events=95, sessions=1, poison=0, duplicates=0, sign_ins=0, shared_sessions=0, aggregated=0
+        events=95, sessions=1, poison=0, duplicates=0, sign_ins=0, shared_sessions=0, actions=0, aggregated=0
     )
     expectation = fill(stream, scenario, Random(1), NOW.timestamp())
     assert expectation.fewest_calls(stream, 1000) == 10
@@ -161,10 +163,18 @@ def test_each_event_of_a_shared_session_is_a_call_of_its_own():
     assert users == [f"user-{number % 2}" for number in range(len(users))]
 
 
+def test_interactions_with_actions_fill_calls_whatever_their_sessions_are():
+    stream = Stream(1, now=NOW.timestamp, random=Random(1))
+    scenario = Scenario(events=400, sessions=100, poison=0, duplicates=0, actions=1, aggregated=0)
+    expectation = fill(stream, scenario, Random(1), NOW.timestamp())
+    assert {event.type for event in map(read, events_in(stream))} == {action_interactions}
+    assert 40 <= expectation.fewest_calls(stream, 1000) < 40 + action_interactions.LANES
+
+
 def test_a_sign_in_costs_a_call_of_its_own():
     stream = Stream(1, now=NOW.timestamp, random=Random(1))
     scenario = Scenario(
-        events=40, sessions=2, poison=0, duplicates=0, sign_ins=1, shared_sessions=0, aggregated=0
+        events=40, sessions=2, poison=0, duplicates=0, sign_ins=1, shared_sessions=0, actions=0, aggregated=0
     )
     expectation = fill(stream, scenario, Random(1), NOW.timestamp())
     events_of = {name: len(ids) for name, ids in expectation.sessions.items()}
@@ -211,7 +221,7 @@ def test_the_table_shows_results_side_by_side_and_names_a_broken_promise():
     lines = {name: cells for name, *cells in rows}
     assert lines["events lost"] == ["0", "1"]
     assert lines["raised DeliveryIncompleteError"] == ["0", "2"]
-    assert lines["PutEvents requests"] == ["33", "33"]
+    assert lines["requests to Personalize"] == ["33", "33"]
     assert lines["requests / fewest"] == ["1.65", "1.65"]
     assert lines["processed / fewest"] == ["1.50", "1.50"]
     assert lines["no event is lost"] == ["kept", "BROKEN"]
