@@ -25,7 +25,7 @@ from local.environment import remove_developer_settings
 from local.log_view import show_log_lines
 from local.stack import START_ERRORS, running_stack
 from local.supervision import ProgramEndedError, supervised
-from local.welcome import sample_items, welcome
+from local.welcome import sample_filter, sample_items, welcome
 
 EMULATOR_PORT = 4566
 ENGINE_PORT = 4567
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             engine_port=options.engine_port,
             report=_print_line,
         ) as running:
-            _print_line(welcome(running.stack, sample_items(options.data)))
+            _print_line(welcome(running.stack, sample_items(options.data), sample_filter(options.data)))
             is_ready = True
             with supervised(running.engine, running.emulator, _print_line, stop):
                 show_log_lines(running.stack.awsEndpointUrl, _print_line, stop)

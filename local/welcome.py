@@ -15,12 +15,20 @@ from ops.command_lines import shell_line
 SAMPLE_ITEMS = 3
 
 
-def welcome(stack: Stack, items: Sequence[str]) -> str:
-    """Return the addresses, the API key, and three command lines about ``items``."""
+def welcome(stack: Stack, items: Sequence[str], filtered: Mapping[str, Any] | None = None) -> str:
+    """Return the addresses, the API key, and command lines about ``items``, one of them with a filter.
+
+    ``filtered`` has the fields of a request that name the filter; None where the data has none.
+    """
     recommendations = {"userId": "ann", "numResults": 5}
     events = [
         {"UserId": "ann", "SessionId": "s1", "EventType": "read", "Event": {"itemId": item}} for item in items
     ]
+    with_filter = (
+        f"\n\nThe same with a filter:\n\n{_curl(stack, 'recommendations', {**recommendations, **filtered})}"
+        if filtered
+        else ""
+    )
     return f"""
 Ready.
   API      {stack.apiUrl}
@@ -32,11 +40,24 @@ Get recommendations for a new user, send events of that user, and get recommenda
 
 {_curl(stack, "history", {"Events": events})}
 
-sleep 2; {_curl(stack, "recommendations", recommendations)}
+sleep 2; {_curl(stack, "recommendations", recommendations)}{with_filter}
 
 The archive is in the bucket {stack.bucket}. The engine's counters are at {stack.consoleUrl}
 Ctrl-C stops everything. Requests and deliveries, as they happen:
 """
+
+
+def sample_filter(data: Path) -> dict[str, Any] | None:
+    """Return the fields of a request for a filter of a data folder; None without one that needs no value."""
+    if data == catalogue.FOLDER:
+        return {"filter": "of-a-genre", "filterValues": {"GENRE": ["humour"]}}
+    file = data / "filters.json"
+    filters = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    for each in filters:
+        expression = each["filterExpression"].upper()
+        if "ITEMID" in expression and "$" not in expression and "CURRENTITEM" not in expression:
+            return {"filter": each["name"]}
+    return None
 
 
 def sample_items(data: Path) -> list[str]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from tests.support.factories import request
 
 TIMEOUT_SECONDS = 60
-ROUTES = ("recommendations", "history", "events")
+ROUTES = ("recommendations", "ranking", "action-recommendations", "history", "events")
 CONTENT_TYPES = (
     "application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/xml", "", " ",
     "application/json;charset=utf-16", "application/json, text/plain", "application/x-www-form-urlencoded",

@@ -50,7 +50,9 @@ def curl_arguments(text, folder):
 
 
 def test_the_lines_of_make_run_send_the_items_of_the_data_as_they_are(tmp_path):
-    asked, told, again = curl_arguments(welcome(STACK, NASTY), tmp_path)
+    filtered = {"filter": "of-a-genre", "filterValues": {"GENRE": NASTY}}
+    asked, told, again, last = curl_arguments(welcome(STACK, NASTY, filtered), tmp_path)
+    assert json.loads(last[-1]) == {"userId": "ann", "numResults": 5, **filtered}
     assert json.loads(asked[-1]) == json.loads(again[-1]) == {"userId": "ann", "numResults": 5}
     assert [event["Event"]["itemId"] for event in json.loads(told[-1])["Events"]] == NASTY
     assert "x-api-key: k3y" in told

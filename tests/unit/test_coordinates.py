@@ -6,7 +6,7 @@ import stat
 
 from local import catalogue
 from local.coordinates import to_stack, written
-from local.welcome import sample_items
+from local.welcome import sample_filter, sample_items
 
 OUTPUTS = {
     "RestAPIId": "abc",
@@ -50,3 +50,18 @@ def test_the_sample_items_of_other_data_are_different_items_of_one_user(tmp_path
 def test_with_fewer_interactions_the_sample_items_are_those_of_the_user_with_most(tmp_path):
     (tmp_path / "interactions.csv").write_text("USER_ID,ITEM_ID\nu,a\nv,x\nv,y\n")
     assert sample_items(tmp_path) == ["x", "y"]
+
+
+def test_a_filter_of_other_data_is_shown_when_it_needs_no_value(tmp_path):
+    assert sample_filter(tmp_path) is None
+    expressions = (
+        'INCLUDE ActionID WHERE Actions.KIND IN ("a")',
+        "INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)",
+        "EXCLUDE ItemID WHERE Items.GENRE IN CurrentItem.GENRE",
+        'EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("buy")',
+    )
+    filters = [
+        {"name": f"filter-{number}", "filterExpression": each} for number, each in enumerate(expressions)
+    ]
+    (tmp_path / "filters.json").write_text(json.dumps(filters))
+    assert sample_filter(tmp_path) == {"filter": "filter-3"}
