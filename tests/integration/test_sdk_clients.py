@@ -1,13 +1,9 @@
 """Clients that used to call Personalize: the AWS SDKs, with a new address and the header x-api-key."""
 
 import json
-import os
-import shutil
-import subprocess
 import time
 import uuid
 from datetime import datetime, timezone
-from pathlib import Path
 
 import boto3
 import pytest
@@ -16,9 +12,7 @@ from botocore.exceptions import ClientError
 
 from local.personalize import REGION
 from tests.support.engine_events import received_of
-
-ROOT = Path(__file__).parents[2]
-NODE_FOLDER = ROOT / "build" / "node"
+from tests.support.node import run_node
 
 
 def by_boto3(stack, call):
@@ -47,24 +41,7 @@ def by_boto3(stack, call):
 
 def by_node(stack, call):
     """The same with the SDK for JavaScript."""
-    node = shutil.which("node")
-    if node is None or not (NODE_FOLDER / ".installed").exists():
-        sentence = (
-            "There is no Node.js with the AWS SDK. Install node and npm, and run the tests with 'make test'."
-        )
-        if os.environ.get("CI"):
-            pytest.fail(sentence)
-        pytest.skip(sentence)
-    program = ROOT / "tests" / "node" / "put_events.mjs"
-    ended = subprocess.run(
-        [node, program, stack.stack.apiUrl, stack.stack.apiKey, json.dumps(call)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-        env=os.environ | {"NODE_FOLDER": str(NODE_FOLDER)},
-    )
-    result = json.loads(ended.stdout)
+    result = run_node("put_events.mjs", stack.stack.apiUrl, stack.stack.apiKey, json.dumps(call))
     return result["status"], result.get("message", "")
 
 
