@@ -33,14 +33,19 @@ class Campaign:
 
 
 LOCAL = Campaign(
-    "local", "several types", (RECOMMENDATIONS, RANKING), by_user=True, by_item=True, metadata=True
+    "local",
+    "aws-user-personalization and others",
+    (RECOMMENDATIONS, RANKING),
+    by_user=True,
+    by_item=True,
+    metadata=True,
 )
-POPULAR = Campaign("popular", "type POPULARITY", (RECOMMENDATIONS,))
+POPULAR = Campaign("popular", "aws-popularity-count", (RECOMMENDATIONS,))
 SIMILAR = Campaign(
-    "similar", "type RELATED_ITEMS", (RECOMMENDATIONS,), by_item=True, needs_item=True, metadata=True
+    "similar", "aws-similar-items", (RECOMMENDATIONS,), by_item=True, needs_item=True, metadata=True
 )
-RANKED = Campaign("ranking", "type PERSONALIZED_RANKING", (RANKING,), by_user=True, metadata=True)
-ACTIONS = Campaign("actions", "type NEXT_BEST_ACTION", (ACTION_RECOMMENDATIONS,), by_user=True)
+RANKED = Campaign("ranking", "aws-personalized-ranking", (RANKING,), by_user=True, metadata=True)
+ACTIONS = Campaign("actions", "aws-next-best-action", (ACTION_RECOMMENDATIONS,), by_user=True)
 
 _CAMPAIGNS = (LOCAL, POPULAR, SIMILAR, RANKED, ACTIONS)
 _BY_ARN = {CAMPAIGN_ARNS[campaign.name]: campaign for campaign in _CAMPAIGNS}
@@ -57,5 +62,5 @@ def campaign_for(operation: str, arn: str | None) -> Campaign:
     if campaign is None:
         raise ResourceNotFoundError(f"There is no {arn}. The local engine has {', '.join(_BY_ARN)}")
     if operation not in campaign.operations:
-        raise InvalidInputError(f"{operation} does not take a campaign with a recipe of {campaign.recipe}")
+        raise InvalidInputError(f"{operation} does not take a campaign with the recipe {campaign.recipe}")
     return campaign

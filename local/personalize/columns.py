@@ -7,9 +7,10 @@ made when a filter first asks for it, and kept up to date afterwards.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,10 @@ class Columns:
         """Return what was put for a row, under the names that were put."""
         return self._records.get(row, {})
 
-    def has(self, column: str) -> bool:
-        """Return whether a row has a value in the column. A dataset without any value has every column."""
-        return not self._names or column_key(column) in self._names
+    @property
+    def names(self) -> Set[str]:
+        """The columns in which a row has or had a value, as ``column_key`` writes them."""
+        return self._names
 
     def value(self, row: int | None, column: str) -> str | None:
         """Return the value of a row as text, or None."""
@@ -142,6 +144,4 @@ def as_number(text: str | None) -> float:
 
 def as_text(value: Any) -> str:
     """Return a JSON value as the text that stands in a file: 7, 4.5, true."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.personalize.columns import Columns, Mask
+from local.personalize.columns import Columns, Mask, column_key
 from local.personalize.errors import InvalidInputError
 from local.personalize.filters.evaluation import FilterData, allowed
 from local.personalize.filters.tree import Filter, Target
@@ -38,7 +38,7 @@ class Dataset:
     """What there is to recommend. ``target`` is what filters call it."""
 
     def __init__(self, target: Target, users: Users, interactions: Interactions | None = None) -> None:
-        self.interactions = interactions or Interactions()
+        self.interactions = Interactions() if interactions is None else interactions
         self.recommender = Recommender(self.interactions)
         self.columns = Columns()
         self.fitted_interactions = 0
@@ -70,6 +70,8 @@ class Dataset:
             raise InvalidInputError(
                 "The filter uses CurrentItem, which needs an itemId and a campaign for related items"
             )
+        if wanted.uses_current_user() and user_id is None:
+            raise InvalidInputError("The filter uses CurrentUser, which needs a userId")
         data = FilterData(
             count=len(self.interactions.item_ids) + 1,
             columns=self.columns,
@@ -90,7 +92,7 @@ class Dataset:
     def require(self, columns: Iterable[str]) -> None:
         """Raise InvalidInputError for a column that no record has."""
         for column in columns:
-            if not self.columns.has(column):
+            if column_key(column) not in self.columns.names:
                 raise InvalidInputError(
                     f"metadataColumns: the {_NAMES[self._target]} have no column {column}"
                 )

@@ -61,7 +61,7 @@ class Engine:
         self._random = random or Random()  # noqa: S311 - not for security
         self._users = Users()
         self._items = Dataset(Target.ITEMS, self._users)
-        interactions = Interactions(NEWEST_ACTION_INTERACTIONS, frozenset((TAKEN, VIEWED)))
+        interactions = Interactions(NEWEST_ACTION_INTERACTIONS, frozenset((TAKEN, VIEWED)), event_type_key)
         self._actions = Dataset(Target.ACTIONS, self._users, interactions)
         self._clock = clock
         self._filters: Mapping[str, Filter] = {}
@@ -251,9 +251,8 @@ class Engine:
             )
         else:
             each = stored.interaction
-            kind = event_type_key(each.event_type)
             self._actions.interactions.add_event(
-                each.session_id, each.user_id, each.action_id, each.timestamp, kind
+                each.session_id, each.user_id, each.action_id, each.timestamp, each.event_type
             )
 
     def _as_json(

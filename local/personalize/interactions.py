@@ -11,7 +11,7 @@ https://docs.aws.amazon.com/personalize/latest/dg/recording-item-interaction-eve
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +42,19 @@ class Interactions:
     """Interactions by user, session and item. Callers use ids; the columns hold numbers for them.
 
     ``newest_events`` is how many events of a user and a type count for a filter. ``learnt_types`` are the
-    event types, in small letters, that make a profile and train the model; None: all.
+    event types that make a profile and train the model; None: all. ``type_key`` returns a type in the one
+    spelling by which types are compared.
     """
 
     def __init__(
-        self, newest_events: int = NEWEST_EVENTS, learnt_types: frozenset[str] | None = None
+        self,
+        newest_events: int = NEWEST_EVENTS,
+        learnt_types: frozenset[str] | None = None,
+        type_key: Callable[[str], str] = str.casefold,
     ) -> None:
         self._newest_events = newest_events
         self._learnt_types = learnt_types
+        self._type_key = type_key
         self._users: dict[str, int] = {}
         self._sessions: dict[str, int] = {}
         self._items: dict[str, int] = {}
@@ -123,15 +128,11 @@ class Interactions:
     def items_with_events(self, user_or_session_id: str, event_types: frozenset[str] | None) -> Ints:
         """Return the items with which a user, or a session, had events of some types, or of any (None).
 
-        Types are compared without case. Only the latest of each type count.
+        Only the latest of each type count.
         """
         rows = self._rows(user_or_session_id)
         types = self._type_column[rows]
-        wanted = (
-            np.unique(types)
-            if event_types is None
-            else [self._types[name] for name in map(str.casefold, event_types) if name in self._types]
-        )
+        wanted = np.unique(types) if event_types is None else self._known_types(event_types)
         found = [self._newest(rows[types == each]) for each in wanted]
         return self._item_column[np.concatenate(found)] if found else np.empty(0, dtype=np.int32)
 
@@ -151,8 +152,10 @@ class Interactions:
         """Return which of some rows count for a profile and the model."""
         if self._learnt_types is None:
             return slice(None)
-        codes = [self._types[name] for name in self._learnt_types if name in self._types]
-        return np.isin(self._type_column[rows], codes)
+        return np.isin(self._type_column[rows], self._known_types(self._learnt_types))
+
+    def _known_types(self, names: Iterable[str]) -> list[int]:
+        return [self._types[key] for key in {self._type_key(name) for name in names} if key in self._types]
 
     def snapshot(self) -> Snapshot:
         """Return the current columns. Another thread may append: rows below the count keep their item."""
@@ -196,7 +199,7 @@ class Interactions:
         return index
 
     def _type(self, name: str) -> int:
-        return self._types.setdefault(name.casefold(), len(self._types))
+        return self._types.setdefault(self._type_key(name), len(self._types))
 
     def _append(self, user: int, item: int, at: float, event_type: int) -> int:
         row = self._count

@@ -158,7 +158,7 @@ def parse_recommendations(body: Mapping[str, Any]) -> RecommendationsRequest:
     if user_id is None and item_id is None:
         raise InvalidInputError("Provide userId, itemId or both")
     if campaign.needs_item and item_id is None:
-        raise InvalidInputError(f"Provide itemId: the campaign has a recipe of {campaign.recipe}")
+        raise InvalidInputError(f"Provide itemId: the campaign has the recipe {campaign.recipe}")
     columns = _columns(members.get("metadataColumns"), campaign)
     # To the service, an integer that was not sent is 0. So 0 means the default too.
     count = members.get("numResults") or DEFAULT_RESULTS

@@ -45,6 +45,14 @@ def test_an_anonymous_session_has_a_profile_but_is_not_trained_on() -> None:
     assert trained(interactions) == []
 
 
+def test_only_the_learnt_types_make_a_profile_and_train_the_model() -> None:
+    interactions = Interactions(learnt_types=frozenset(("taken",)))
+    interactions.add_history([("u", "a", 1, "Taken"), ("u", "b", 2, "viewed"), ("u", "c", 3, "TAKEN")])
+    assert profile(interactions, "u") == ["c", "a"]
+    assert trained(interactions) == ["a", "c"]
+    assert len(interactions) == 3
+
+
 def test_a_session_that_signs_in_gives_the_user_all_its_earlier_events() -> None:
     interactions = Interactions()
     interactions.add_history([("u", "old", 1, "")])

@@ -6,15 +6,15 @@ A row is an item or an action. A condition costs a look-up in the index of its c
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from local.personalize.action_requests import event_type_key
-from local.personalize.columns import Columns, Ints, Mask, Rows, as_number, categories_of
+from local.personalize.columns import Columns, Ints, Mask, Rows, as_number, categories_of, column_key
 from local.personalize.errors import InvalidInputError
 from local.personalize.filters.tree import (
+    EVENTS,
     Comparison,
     Condition,
     CurrentItem,
@@ -23,7 +23,6 @@ from local.personalize.filters.tree import (
     Filter,
     Membership,
     Parameter,
-    Value,
 )
 from local.personalize.filters.values import Values
 
@@ -91,26 +90,23 @@ def _matches(expression: Expression, data: FilterData) -> Mask:
 
 
 def _condition_mask(condition: Condition, dataset: Dataset, data: FilterData) -> Mask:
-    if dataset in (Dataset.INTERACTIONS, Dataset.ACTION_INTERACTIONS):
-        return _event_mask(condition, dataset, data)
+    if isinstance(condition, Membership) and dataset in EVENTS:
+        return _event_mask(condition, data)
     _require(data.columns, condition.column)
     return (
         _member_mask(condition, data) if isinstance(condition, Membership) else _compare_mask(condition, data)
     )
 
 
-def _event_mask(condition: Condition, dataset: Dataset, data: FilterData) -> Mask:
-    values = () if not isinstance(condition, Membership) else _values_of(condition.values, data)
-    types = frozenset(str(value) for value in values)
-    if dataset is Dataset.ACTION_INTERACTIONS:
-        types = frozenset(map(event_type_key, types))
+def _event_mask(condition: Membership, data: FilterData) -> Mask:
+    types = frozenset(map(str, _values(condition, data)))
     mask = _mask(data.rows_with_events(None if ANY_EVENT_TYPE in types else types), data.count)
-    return ~mask if isinstance(condition, Membership) and condition.negated else mask
+    return ~mask if condition.negated else mask
 
 
 def _member_mask(condition: Membership, data: FilterData) -> Mask:
     mask = np.zeros(data.count, dtype=np.bool_)
-    for value in _values_of(condition.values, data):
+    for value in _values(condition, data):
         if isinstance(value, float):
             mask |= data.columns.numbers(condition.column, data.count) == value
         else:
@@ -119,66 +115,63 @@ def _member_mask(condition: Membership, data: FilterData) -> Mask:
 
 
 def _compare_mask(condition: Comparison, data: FilterData) -> Mask:
-    operand = _operand(condition, data)
-    if operand is None:
+    value = _single_value(condition, data)
+    if value is None:
         return np.zeros(data.count, dtype=np.bool_)
-    if isinstance(operand, str):
-        raise InvalidInputError(f"filterValues: {condition.column} is compared with a number, without quotes")
+    number = _as_comparable(condition, value)
     # A row without a number is NaN, which is unequal to everything and neither less nor greater.
-    return _COMPARE[condition.operator](data.columns.numbers(condition.column, data.count), operand)
+    return _COMPARE[condition.operator](data.columns.numbers(condition.column, data.count), number)
 
 
-def _values_of(values: tuple[Value, ...] | CurrentItem, data: FilterData) -> Iterable[str | float]:
-    """Yield the values. A parameter that the request does not have is no value."""
-    if isinstance(values, CurrentItem):
-        _require(data.columns, values.column)
-        yield from categories_of(data.columns.value(data.current_item, values.column))
+def _values(condition: Condition, data: FilterData) -> Iterator[str | float]:
+    """Yield the values of a condition. A parameter that the request does not have is no value."""
+    if isinstance(condition.operands, CurrentItem):
+        _require(data.columns, condition.operands.column)
+        yield from categories_of(data.columns.value(data.current_item, condition.operands.column))
         return
-    for value in values:
-        if isinstance(value, Parameter):
-            yield from data.values.get(value.name, ())
+    for operand in condition.operands:
+        if isinstance(operand, Parameter):
+            yield from data.values.get(operand.name, ())
         else:
-            yield value
+            yield operand
 
 
-def _operand(condition: Comparison, data: FilterData) -> str | float | None:
+def _single_value(condition: Comparison, data: FilterData) -> str | float | None:
     """Return the value to compare with, or None when there is none."""
-    operand = condition.operand
-    if isinstance(operand, CurrentItem):
-        _require(data.columns, operand.column)
-        number = as_number(data.columns.value(data.current_item, operand.column))
+    if isinstance(condition.operands, CurrentItem):
+        _require(data.columns, condition.operands.column)
+        number = as_number(data.columns.value(data.current_item, condition.operands.column))
         return None if np.isnan(number) else number
-    if isinstance(operand, Parameter):
-        values = data.values.get(operand.name)
-        if values is None:
-            return None
-        if len(values) > 1:
-            raise InvalidInputError(
-                f"filterValues.{operand.name} must be one value, because it is compared with"
-            )
-        return values[0]
-    return operand
+    values = list(_values(condition, data))
+    if len(values) > 1:
+        raise InvalidInputError(f"filterValues: {condition.column} is compared with one value only")
+    return values[0] if values else None
+
+
+def _as_comparable(condition: Comparison, value: str | float) -> float:
+    if isinstance(value, str):
+        raise InvalidInputError(f"filterValues: {condition.column} is compared with a number, without quotes")
+    return value
 
 
 def _holds_for_user(condition: Condition, data: FilterData) -> bool:
     _require(data.users, condition.column)
     text = data.users.value(data.user, condition.column)
     if isinstance(condition, Membership):
-        values = set(_values_of(condition.values, data))
+        values = set(_values(condition, data))
         found = any(category in values or as_number(category) in values for category in categories_of(text))
         return found != condition.negated
-    operand = _operand(condition, data)
-    if operand is None or text is None:
-        return operand is not None and condition.operator == "!="
-    if not isinstance(operand, str):
-        return bool(_COMPARE[condition.operator](as_number(text), operand))
-    if condition.operator not in ("=", "!="):
-        raise InvalidInputError(f"filterValues: {condition.column} is compared with a number, without quotes")
-    return (operand in categories_of(text)) == (condition.operator == "=")
+    value = _single_value(condition, data)
+    if value is None:
+        return False
+    if isinstance(value, str) and condition.operator in ("=", "!="):
+        return (value in categories_of(text)) == (condition.operator == "=")
+    return bool(_COMPARE[condition.operator](as_number(text), _as_comparable(condition, value)))
 
 
 def _require(columns: Columns, column: str) -> None:
-    if not columns.has(column):
+    """Raise InvalidInputError for a column that no row has. Without any value, the columns are not known."""
+    if columns.names and column_key(column) not in columns.names:
         raise InvalidInputError(f"The filter uses the column {column}, which the dataset does not have")
 
 

@@ -15,6 +15,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
 from local.personalize.filters.tree import (
+    EVENTS,
     Comparison,
     Condition,
     CurrentItem,
@@ -32,7 +33,6 @@ MAX_CHARACTERS = 2500
 MAX_FIELDS = 10
 
 _EVENT_TYPE = "event_type"
-_EVENTS = (Dataset.INTERACTIONS, Dataset.ACTION_INTERACTIONS)
 _DATASETS = {
     Target.ITEMS: (Dataset.ITEMS, Dataset.INTERACTIONS),
     Target.ACTIONS: (Dataset.ACTIONS, Dataset.ACTION_INTERACTIONS),
@@ -192,7 +192,7 @@ def _condition(tree: Tree[Token], dataset: Dataset) -> Condition:
         of_user = dataset is Dataset.CURRENT_USER
         reason = "after IF" if of_user else "because all conditions of one expression are on one dataset"
         _fail_at(named, f"expected {_NAMES[dataset.value]} {reason}, found {str(named)!r}")
-    if dataset in _EVENTS and field.casefold() != _EVENT_TYPE:
+    if dataset in EVENTS and field.casefold() != _EVENT_TYPE:
         _fail_at(
             field, f"expected EVENT_TYPE, the only field of {_NAMES[dataset.value]}, found {str(field)!r}"
         )
@@ -210,10 +210,10 @@ def _comparison(
     dataset: Dataset, field: Token, words: list[Token], operands: list[Tree[Token]]
 ) -> Comparison:
     operator = words[0]
-    if dataset in _EVENTS:
+    if dataset in EVENTS:
         _fail_at(operator, f"expected IN or NOT IN for event types, found {str(operator)!r}")
     if len(words) > 1:
-        return Comparison(str(field), str(operator), _value(words[1]))
+        return Comparison(str(field), str(operator), (_value(words[1]),))
     if operands[0].data == "current":
         return Comparison(str(field), str(operator), _current_item(operands[0], dataset))
     (operand,) = _tokens(operands[0])
@@ -222,7 +222,7 @@ def _comparison(
         _fail_at(
             operand, f"expected a number or a parameter after {operator}, found {operand!s}; texts take IN"
         )
-    return Comparison(str(field), str(operator), _value(operand))
+    return Comparison(str(field), str(operator), (_value(operand),))
 
 
 def _current_item(tree: Tree[Token], dataset: Dataset) -> CurrentItem:
@@ -241,7 +241,7 @@ def _member(token: Token, dataset: Dataset, *, negated: bool) -> Value:
             token,
             f"expected a value, found {str(token)!r}: NOT IN takes no parameter; use IN and the opposite",
         )
-    if value == "*" and dataset not in _EVENTS:
+    if value == "*" and dataset not in EVENTS:
         _fail_at(token, 'expected a value, found "*": it stands for event types only')
     return value
 

@@ -26,6 +26,10 @@ class Dataset(Enum):
     CURRENT_USER = "currentuser"
 
 
+EVENTS = (Dataset.INTERACTIONS, Dataset.ACTION_INTERACTIONS)
+"""The datasets whose only field is EVENT_TYPE."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """A value that the request has under this name."""
@@ -45,20 +49,20 @@ Value = str | float | Parameter
 
 @dataclass(frozen=True)
 class Membership:
-    """``column IN values``, or NOT IN when it is negated."""
+    """``column IN operands``, or NOT IN when it is negated."""
 
     column: str
-    values: tuple[Value, ...] | CurrentItem
+    operands: tuple[Value, ...] | CurrentItem
     negated: bool = False
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``column operator operand``. The operators are =, !=, <, <=, > and >=."""
+    """``column operator operand``. The operators are =, !=, <, <=, > and >=. There is one operand."""
 
     column: str
     operator: str
-    operand: Value | CurrentItem
+    operands: tuple[Value] | CurrentItem
 
 
 Condition = Membership | Comparison
@@ -85,9 +89,8 @@ class Expression:
     def parameters(self) -> Iterator[str]:
         """Return the names of the parameters, in the order of the expression."""
         for condition in self.conditions():
-            operands = condition.values if isinstance(condition, Membership) else (condition.operand,)
-            if not isinstance(operands, CurrentItem):
-                yield from (value.name for value in operands if isinstance(value, Parameter))
+            if not isinstance(condition.operands, CurrentItem):
+                yield from (value.name for value in condition.operands if isinstance(value, Parameter))
 
 
 @dataclass(frozen=True)
@@ -104,15 +107,13 @@ class Filter:
 
     def uses_events(self) -> bool:
         """Return whether the filter asks what the user did before."""
-        events = (Dataset.INTERACTIONS, Dataset.ACTION_INTERACTIONS)
-        return any(expression.dataset in events for expression in self.expressions)
+        return any(expression.dataset in EVENTS for expression in self.expressions)
+
+    def uses_current_user(self) -> bool:
+        """Return whether the filter asks for the metadata of the request's user."""
+        return any(expression.user_conditions for expression in self.expressions)
 
     def uses_current_item(self) -> bool:
         """Return whether the filter asks for an item in the request."""
-        return any(
-            isinstance(
-                condition.values if isinstance(condition, Membership) else condition.operand, CurrentItem
-            )
-            for expression in self.expressions
-            for condition in expression.conditions()
-        )
+        conditions = (each for expression in self.expressions for each in expression.conditions())
+        return any(isinstance(each.operands, CurrentItem) for each in conditions)
