@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from local.personalize import (
     ACTIONS_DATASET_ARN,
     CAMPAIGN_ARN,
     CAMPAIGN_ARNS,
     FILTER_ARN_PREFIX,
-    REGION,
     TRACKING_ID,
 )
-from local.personalize.process import EngineProcess, running_engine
+from local.personalize.process import running_engine
+from tests.support.engine_clients import INVALID, NOT_FOUND, EngineClients, error_of, write_filters
 
 FILTERS = {
     "valuable": "INCLUDE ActionID WHERE Actions.VALUE > ($VALUE)",
@@ -39,7 +36,6 @@ ACTIONS = [
     ("visit", 1, "free", "4000000000"),
     ("last-year", 9, "free", "1700000000"),
 ]
-NOT_FOUND, INVALID = ("ResourceNotFoundException", 404), ("InvalidInputException", 400)
 
 
 def write_folder(folder: Path) -> Path:
@@ -48,24 +44,12 @@ def write_folder(folder: Path) -> Path:
     rows = [",".join(map(str, action)) for action in ACTIONS]
     header = "ACTION_ID,VALUE,KIND,ACTION_EXPIRATION_TIMESTAMP"
     (folder / "actions.csv").write_text("\n".join([header, *rows]))
-    filters = [{"name": name, "filterExpression": text} for name, text in FILTERS.items()]
-    (folder / "filters.json").write_text(json.dumps(filters))
+    write_filters(folder, FILTERS)
     return folder
 
 
-class Caller:
-    """Both clients, and short forms of the calls in this file."""
-
-    def __init__(self, engine: EngineProcess) -> None:
-        self.engine = engine
-        session = boto3.Session("nobody", "nothing", region_name=REGION)
-        config = Config(retries={"total_max_attempts": 1})
-        self.runtime: Any = session.client("personalize-runtime", endpoint_url=engine.url, config=config)
-        self.events: Any = session.client("personalize-events", endpoint_url=engine.url, config=config)
-
-    def close(self) -> None:
-        self.runtime.close()
-        self.events.close()
+class Caller(EngineClients):
+    """Short forms of the calls in this file."""
 
     def recommend(self, user: str, name: str | None = None, **arguments: Any) -> list[str]:
         if name is not None:
@@ -103,13 +87,6 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 @pytest.fixture
 def user() -> str:
     return f"user-{uuid.uuid4()}"
-
-
-def error_of(call: Callable[[], Any]) -> tuple[str, int]:
-    with pytest.raises(ClientError) as raised:
-        call()
-    response = raised.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def test_actions_are_recommended_until_they_are_taken_or_expire(caller: Caller, user: str) -> None:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from local.personalize import (
     CAMPAIGN_ARN,
     CAMPAIGN_ARNS,
     FILTER_ARN_PREFIX,
     ITEMS_DATASET_ARN,
-    REGION,
     TRACKING_ID,
     USERS_DATASET_ARN,
 )
-from local.personalize.process import EngineProcess, EngineProcessError, running_engine
+from local.personalize.process import EngineProcessError, running_engine
+from tests.support.engine_clients import INVALID, NOT_FOUND, EngineClients, error_of, write_filters
 
 FILTERS = {
     "of-genre": "INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)",
@@ -37,7 +34,6 @@ FILTERS = {
     "actions": "INCLUDE ActionID WHERE Actions.VALUE > 5",
 }
 ITEMS = [(f"item-{n}", ("drama", "comedy", "action")[n % 3], str(10 * n)) for n in range(12)]
-NOT_FOUND, INVALID = ("ResourceNotFoundException", 404), ("InvalidInputException", 400)
 
 
 def write_folder(folder: Path) -> Path:
@@ -46,24 +42,12 @@ def write_folder(folder: Path) -> Path:
     ]
     (folder / "interactions.csv").write_text("\n".join(["USER_ID,ITEM_ID,TIMESTAMP,EVENT_TYPE", *rows]))
     (folder / "items.csv").write_text("\n".join(["ITEM_ID,GENRE,PRICE", *map(",".join, ITEMS)]))
-    filters = [{"name": name, "filterExpression": text} for name, text in FILTERS.items()]
-    (folder / "filters.json").write_text(json.dumps(filters))
+    write_filters(folder, FILTERS)
     return folder
 
 
-class Caller:
-    """Both clients, and short forms of the calls in this file."""
-
-    def __init__(self, engine: EngineProcess) -> None:
-        self.engine = engine
-        session = boto3.Session("nobody", "nothing", region_name=REGION)
-        config = Config(retries={"total_max_attempts": 1})
-        self.runtime: Any = session.client("personalize-runtime", endpoint_url=engine.url, config=config)
-        self.events: Any = session.client("personalize-events", endpoint_url=engine.url, config=config)
-
-    def close(self) -> None:
-        self.runtime.close()
-        self.events.close()
+class Caller(EngineClients):
+    """Short forms of the calls in this file."""
 
     def recommend(self, name: str | None = None, **arguments: Any) -> list[str]:
         return [item["itemId"] for item in self.list(name, **arguments)]
@@ -92,13 +76,6 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 @pytest.fixture
 def user() -> str:
     return f"user-{uuid.uuid4()}"
-
-
-def error_of(call: Callable[[], Any]) -> tuple[str, int]:
-    with pytest.raises(ClientError) as raised:
-        call()
-    response = raised.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def ids(*, genre: str | None = None, below: float = 1000) -> set[str]:
@@ -261,8 +238,7 @@ def test_items_and_users_that_are_put_are_filtered_by_at_once(caller: Caller, us
 
 def test_a_filter_that_does_not_parse_is_named_at_the_start(tmp_path: Path) -> None:
     write_folder(tmp_path)
-    wrong = {"name": "wrong", "filterExpression": "INCLUDE ItemID WHERE Items.GENRE = drama"}
-    (tmp_path / "filters.json").write_text(json.dumps([wrong]))
+    write_filters(tmp_path, {"wrong": "INCLUDE ItemID WHERE Items.GENRE = drama"})
     said = (
         r"filters\.json: the filter wrong is wrong at column 36: expected a text in quotes .* found 'drama'"
     )
