@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.personalize.columns import Columns, Mask, column_key
+from local.personalize.columns import Columns, Floats, Mask, column_key
 from local.personalize.errors import InvalidInputError
 from local.personalize.filters.evaluation import FilterData, allowed
 from local.personalize.filters.tree import Filter, Target
@@ -82,6 +82,10 @@ class Dataset:
             values=parameter_values(wanted, texts),
         )
         return allowed(wanted, data)
+
+    def numbers(self, column: str) -> Floats:
+        """Return the numbers of all records in a column. What is not a number is NaN."""
+        return self.columns.numbers(column, len(self.interactions.item_ids))
 
     def known(self, mask: Mask, ids: Iterable[str]) -> tuple[str, ...]:
         """Return the ids that a mask of ``allowed`` allows."""

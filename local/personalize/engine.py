@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from local.personalize.action_requests import TAKEN, VIEWED, ActionRecommendationsRequest, event_type_key
+from local.personalize.columns import Mask
 from local.personalize.dataset import Dataset, Users
 from local.personalize.errors import ResourceNotFoundError
 from local.personalize.filters.tree import Filter, Target
@@ -32,6 +35,7 @@ from local.personalize.store import Call, Stored, StoredEvent
 NEWEST_ACTION_INTERACTIONS = 300
 """So many latest interactions of a user and an event type count for a filter on actions."""
 
+_DAY_SECONDS = 86_400
 _EVENT_COUNTS = ("putEventsCalls", "eventsReceived", "eventsAccepted", "duplicatesIgnored")
 _INTERACTION_COUNTS = (
     "putActionInteractionsCalls",
@@ -178,26 +182,34 @@ class Engine:
         }
 
     def recommend_actions(self, request: ActionRecommendationsRequest) -> dict[str, Any]:
-        """Return the body of a GetActionRecommendations response.
-
-        Actions that have expired are left out, and those that the user has taken, unless a filter on action
-        interactions decides about them.
-        """
-        interactions = self._actions.interactions
-        expiry = self._actions.columns.numbers("ACTION_EXPIRATION_TIMESTAMP", len(interactions.item_ids))
-        mask = ~(expiry <= self._clock())
-        taken = interactions.items_with_events(request.user_id, frozenset((TAKEN,)))
+        """Return the body of a GetActionRecommendations response."""
+        user_id = request.user_id
+        mask, by_events = self._timely_actions(user_id), False
         if request.filter is not None:
             wanted = self._filter(request.filter)
-            mask &= self._actions.allowed(wanted, request.filter.texts, request.user_id)[:-1]
-            taken = taken[:0] if wanted.uses_events() else taken
-        mask[taken] = False
-        found = self._actions.recommender.recommend(request.user_id, None, request.count, mask, again=True)
+            mask &= self._actions.allowed(wanted, request.filter.texts, user_id)[:-1]
+            by_events = wanted.uses_events()
+        # A filter on action interactions says itself which of the actions that were taken may come again.
+        if not by_events:
+            taken = self._actions.interactions.items_with_events(user_id, frozenset((TAKEN,)))
+            mask[taken] &= ~np.isnan(self._actions.numbers("REPEAT_FREQUENCY")[taken])
+        found = self._actions.recommender.recommend(
+            user_id, None, request.count, mask, again=True, values=self._actions.numbers("VALUE")
+        )
         self._counts["actionRecommendationsServed"] += 1
         return {
             "actionList": [{"actionId": each.item_id, "score": round(each.score, 7)} for each in found],
             "recommendationId": self._recommendation_id(),
         }
+
+    def _timely_actions(self, user_id: str) -> Mask:
+        """Return which actions have not expired, and may be repeated by now if the user knows them."""
+        now = self._clock()
+        timely: Mask = ~(self._actions.numbers("ACTION_EXPIRATION_TIMESTAMP") <= now)
+        known, times = self._actions.interactions.events_of(user_id, None)
+        wait = self._actions.numbers("REPEAT_FREQUENCY")[known] * _DAY_SECONDS
+        timely[known[times + wait > now]] = False
+        return timely
 
     def refit(self) -> None:
         """Fit new models to all interactions so far."""

@@ -130,11 +130,16 @@ class Interactions:
 
         Only the latest of each type count.
         """
+        return self.events_of(user_or_session_id, event_types)[0]
+
+    def events_of(self, user_or_session_id: str, event_types: frozenset[str] | None) -> tuple[Ints, Floats]:
+        """Return the items of the same events, and their times in seconds."""
         rows = self._rows(user_or_session_id)
         types = self._type_column[rows]
         wanted = np.unique(types) if event_types is None else self._known_types(event_types)
         found = [self._newest(rows[types == each]) for each in wanted]
-        return self._item_column[np.concatenate(found)] if found else np.empty(0, dtype=np.int32)
+        rows = np.concatenate(found) if found else rows[:0]
+        return self._item_column[rows], self._time_column[rows]
 
     def _rows(self, user_or_session_id: str) -> Rows:
         user = self._users.get(user_or_session_id)

@@ -152,10 +152,12 @@ def _blend(model: Model, similar: Floats, item_count: int) -> Floats:
     return np.concatenate((known, np.zeros(max(item_count - model.item_count, 0))))
 
 
-def best_indices(scores: Floats, allowed: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.int64]:
+def best_indices(
+    scores: Floats, allowed: npt.NDArray[np.bool_], count: int, values: Floats | None = None
+) -> npt.NDArray[np.int64]:
     """Return the indices of the ``count`` best scores that are allowed, best first.
 
-    Equal scores are in the order of their indices.
+    Of equal scores, the one with the larger value comes first, then the one with the smaller index.
     """
     candidates = np.flatnonzero(allowed)
     if count < 1:
@@ -164,4 +166,5 @@ def best_indices(scores: Floats, allowed: npt.NDArray[np.bool_], count: int) -> 
         # Sort only what can be in the result: this takes less than a millisecond for 100,000 items.
         cut = np.partition(scores[candidates], len(candidates) - count)[len(candidates) - count]
         candidates = candidates[scores[candidates] >= cut]
-    return candidates[np.argsort(-scores[candidates], kind="stable")][:count]
+    keys = [-scores[candidates]] if values is None else [-values[candidates], -scores[candidates]]
+    return candidates[np.lexsort(keys)][:count]

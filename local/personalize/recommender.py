@@ -41,12 +41,14 @@ class Recommender:
         allowed: Mask | None = None,
         *,
         again: bool = False,
+        values: Floats | None = None,
     ) -> list[ScoredItem]:
         """Return the best items for a user or, with ``item_id``, the items related to that item.
 
         ``user_id`` may be the id of an anonymous session. Only items that ``allowed`` marks are in the
         result; without it, all may be. Items that the user already had are left out, except with ``again``.
-        For an unknown user or item, the result is the popular items.
+        For an unknown user or item, the result is the popular items. Of equal scores, the one with the larger
+        of ``values`` comes first.
         """
         profile = self._profile(user_id)
         item = self._interactions.item_index(item_id) if item_id is not None else None
@@ -63,7 +65,7 @@ class Recommender:
             scores = score_for_item(self.model, item, len(self._interactions.item_ids))
         return [
             ScoredItem(self._interactions.item_ids[index], float(scores[index]))
-            for index in best_indices(scores, mask, count)
+            for index in best_indices(scores, mask, count, values)
         ]
 
     def rank(self, user_id: str, item_ids: Sequence[str]) -> list[ScoredItem]:

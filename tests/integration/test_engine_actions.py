@@ -90,7 +90,7 @@ def user() -> str:
 
 
 def test_actions_are_recommended_until_they_are_taken_or_expire(caller: Caller, user: str) -> None:
-    assert set(caller.recommend(user)) >= {"join", "renew", "donate", "visit"}
+    assert caller.recommend(user, numResults=4) == ["join", "donate", "renew", "visit"]
     assert "last-year" not in caller.recommend(user, numResults=100)
     assert len(caller.recommend(user, numResults=2)) == 2
     caller.record(
@@ -100,6 +100,17 @@ def test_actions_are_recommended_until_they_are_taken_or_expire(caller: Caller, 
     )
     assert {"renew", "visit", "donate"} <= set(caller.recommend(user))
     assert "join" not in caller.recommend(user)
+
+
+def test_an_action_comes_again_after_its_repeat_frequency(caller: Caller, user: str) -> None:
+    action = {"actionId": f"of-{user}", "properties": json.dumps({"repeatFrequency": 2, "value": 0})}
+    caller.events.put_actions(datasetArn=ACTIONS_DATASET_ARN, actions=[action])
+    for days_ago, comes in ((1, False), (3, True)):
+        somebody = f"{user}-{days_ago}"
+        then = time.time() - days_ago * 86_400
+        caller.record({"actionId": f"of-{user}", "userId": somebody, "timestamp": then})
+        for name in (None, "not-refused"):
+            assert (f"of-{user}" in caller.recommend(somebody, name, numResults=100)) == comes
 
 
 def test_what_users_take_is_learnt(caller: Caller, user: str) -> None:

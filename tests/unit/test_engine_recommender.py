@@ -138,6 +138,11 @@ def test_a_user_with_very_many_interactions_costs_no_more_than_the_limit() -> No
     assert model.popularity[:50].sum() == 0
 
 
+def test_of_equal_scores_the_larger_value_comes_first_and_what_has_none_last() -> None:
+    scores, allowed = np.array([0.0, 0.0, 0.5, 0.0]), np.ones(4, dtype=np.bool_)
+    assert best_indices(scores, allowed, 4, np.array([np.nan, 1.0, 0.0, 9.0])).tolist() == [2, 3, 1, 0]
+
+
 @given(
     hnp.arrays(np.float64, st.integers(0, 40), elements=st.sampled_from((0.0, 0.1, 0.25, 1.0))),
     st.integers(1, 50),
