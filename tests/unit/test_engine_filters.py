@@ -452,6 +452,46 @@ def test_and_binds_before_or(items: Dataset, a: str, b: str, c: str) -> None:
     assert as_set(items, f"INCLUDE ItemID WHERE {a} AND {b} OR {c}") == in_a & in_b | in_c
 
 
+OPERANDS = st.sampled_from(('"drama"', "'x'", "5", "-1e2", "$P", "$Q", '"*"'))
+FIELDS = st.sampled_from(("Items.GENRE", "items.price", "Items.NOTHING", "Interactions.EVENT_TYPE"))
+USER_FIELDS = st.sampled_from(("CurrentUser.AGE", "CurrentUser.membership", "CurrentUser.NOTHING"))
+OPERATORS = st.sampled_from(("=", "!=", "<", "<=", ">", ">="))
+
+
+def conditions_on(fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    lists = st.lists(OPERANDS, min_size=1, max_size=3).map(lambda values: f"({', '.join(values)})")
+    current = st.sampled_from(("CurrentItem.GENRE", "CurrentItem.PRICE"))
+    return st.one_of(
+        st.tuples(fields, st.sampled_from(("IN", "NOT IN")), lists | current).map(" ".join),
+        st.tuples(fields, OPERATORS, OPERANDS | current | st.just("($P)")).map(" ".join),
+    )
+
+
+EXPRESSIONS = st.tuples(
+    st.sampled_from(("INCLUDE", "EXCLUDE")),
+    st.lists(conditions_on(FIELDS), min_size=1, max_size=3).map(" OR ".join),
+    st.lists(conditions_on(USER_FIELDS), max_size=2).map(
+        lambda conditions: " IF " + " AND ".join(conditions) if conditions else ""
+    ),
+).map(lambda parts: f"{parts[0]} ItemID WHERE {parts[1]}{parts[2]}")
+
+
+@given(
+    expressions=st.lists(EXPRESSIONS, min_size=1, max_size=3),
+    values=st.dictionaries(st.sampled_from("PQ"), st.sampled_from(('"drama","x"', "5", "'*'", "1,2", "x"))),
+    user=st.sampled_from((None, "ann", "who")),
+    item=st.sampled_from((None, "c", "d", "unknown")),
+)
+def test_any_filter_is_applied_or_refused_in_the_words_of_the_service(
+    items: Dataset, expressions: list[str], values: dict[str, str], user: str | None, item: str | None
+) -> None:
+    try:
+        found = allowed(items, " | ".join(expressions), values, user, item)
+    except (FilterSyntaxError, InvalidInputError):
+        return
+    assert set(found) <= set(ITEMS)
+
+
 # Costs: CPU seconds are counted in a process of its own. Linear work on the longest text takes milliseconds.
 
 PROGRAM = """
