@@ -20,7 +20,8 @@ class Campaign:
     """What a campaign answers, and what its recommendations depend on.
 
     ``by_user``: on what the user did before. ``by_item``: on the item of the request, if there is one.
-    ``metadata``: it was created with metadata in recommendations.
+    ``metadata``: it was created with metadata in recommendations. ``reasons``: its recipe says why a promoted
+    item is in the response.
     """
 
     name: str
@@ -30,15 +31,17 @@ class Campaign:
     by_item: bool = False
     needs_item: bool = False
     metadata: bool = False
+    reasons: bool = False
 
 
 LOCAL = Campaign(
     "local",
-    "aws-user-personalization and others",
+    "aws-user-personalization-v2 and others",
     (RECOMMENDATIONS, RANKING),
     by_user=True,
     by_item=True,
     metadata=True,
+    reasons=True,
 )
 POPULAR = Campaign("popular", "aws-popularity-count", (RECOMMENDATIONS,))
 SIMILAR = Campaign(

@@ -32,6 +32,8 @@ from local.personalize.requests import (
 )
 from local.personalize.store import Call, Stored, StoredEvent
 
+PROMOTED_REASON = "Promoted item"
+"""https://docs.aws.amazon.com/personalize/latest/dg/API_RS_PredictedItem.html"""
 NEWEST_ACTION_INTERACTIONS = 300
 """So many latest interactions of a user and an event type count for a filter on actions."""
 
@@ -142,7 +144,10 @@ class Engine:
         if request.promotion is not None:
             share = promoted_count(request.count, request.promotion.percent)
             chosen = self._best(request, request.promotion.filter, share)
-            promoted = self._as_json(chosen, request.columns, request.promotion.name)
+            marks: dict[str, Any] = {"promotionName": request.promotion.name}
+            if request.campaign.reasons:
+                marks["reason"] = [PROMOTED_REASON]
+            promoted = [item | marks for item in self._as_json(chosen, request.columns)]
         taken = {item["itemId"] for item in promoted}
         best = self._best(request, request.filter, request.count)
         others = [scored for scored in best if scored.item_id not in taken][: request.count - len(taken)]
@@ -267,14 +272,10 @@ class Engine:
                 each.session_id, each.user_id, each.action_id, each.timestamp, each.event_type
             )
 
-    def _as_json(
-        self, found: Iterable[ScoredItem], columns: tuple[str, ...], promotion: str | None = None
-    ) -> list[dict[str, Any]]:
+    def _as_json(self, found: Iterable[ScoredItem], columns: tuple[str, ...]) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
         for scored in found:
             item: dict[str, Any] = {"itemId": scored.item_id, "score": round(scored.score, 7)}
-            if promotion is not None:
-                item["promotionName"] = promotion
             if columns:
                 item["metadata"] = self._items.pick(scored.item_id, columns)
             items.append(item)

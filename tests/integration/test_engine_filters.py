@@ -152,7 +152,8 @@ def test_a_share_of_the_items_is_promoted_at_random_positions(caller: Caller) ->
     for _ in range(20):
         items = caller.list("cheap", numResults=4, **promotion("of-genre", 50, **comedy))
         promoted = [item["itemId"] for item in items if item.get("promotionName") == "sale"]
-        others = [item["itemId"] for item in items if "promotionName" not in item]
+        assert all(item["reason"] == ["Promoted item"] for item in items if "promotionName" in item)
+        others = [item["itemId"] for item in items if "promotionName" not in item and "reason" not in item]
         assert promoted == [item_id for item_id in by_relevance if item_id in ids(genre="comedy")][:2]
         cheap = [item_id for item_id in by_relevance if item_id in ids(below=20) and item_id not in promoted]
         assert [item_id for item_id in others if item_id in ids()] == cheap[:2]
