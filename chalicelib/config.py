@@ -54,22 +54,21 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 def _campaign_or_none(text: str) -> str | None:
+    found = _ARN.fullmatch(text)
     # A recommender ranks nothing and knows no actions.
-    if text and not _CAMPAIGN.fullmatch(text):
+    if text and not (found and found[1] == "campaign"):
         raise ValueError("the ARN of a campaign")
     return text or None
 
 
 def _campaigns(text: str) -> tuple[str, ...]:
     arns = tuple(each.strip() for each in text.split(",")) if text else ()
-    if not all(_CAMPAIGN_OR_RECOMMENDER.fullmatch(arn) for arn in arns):
+    if not all(_ARN.fullmatch(arn) for arn in arns):
         raise ValueError("ARNs of campaigns and recommenders, with commas between them")
     return arns
 
 
-_ARN = r"arn:[a-z0-9-]+:personalize:[a-z0-9-]+:[0-9]+:(?:{})/[A-Za-z0-9_-]+"
-_CAMPAIGN = re.compile(_ARN.format("campaign"))
-_CAMPAIGN_OR_RECOMMENDER = re.compile(_ARN.format("campaign|recommender"))
+_ARN = re.compile(r"arn:[a-z0-9-]+:personalize:[a-z0-9-]+:[0-9]+:(campaign|recommender)/[A-Za-z0-9_-]+")
 _boolean = _one_of(true=True, false=False)
 _level = _one_of(DEBUG="DEBUG", INFO="INFO", WARNING="WARNING", ERROR="ERROR")
 
