@@ -139,6 +139,11 @@ def test_the_events_of_a_request_can_be_limited_from_1_to_500(template):
     assert (definition["MinValue"], definition["Default"], definition["MaxValue"]) == (1, 500, 500)
 
 
+def test_every_parameter_is_documented(template):
+    documented = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    assert [name for name in template["Parameters"] if f"| `{name}` |" not in documented] == []
+
+
 def test_no_endpoint_and_no_account_is_in_the_template(packaged):
     text = packaged.template_path.read_text()
     assert "AWS_ENDPOINT_URL" not in text

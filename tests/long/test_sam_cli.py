@@ -15,6 +15,7 @@ import pytest
 
 from local.emulator import running_emulator
 from local.personalize import CAMPAIGN_ARN, REGION, TRACKING_ID
+from ops.packaging import merge
 from tests.conftest import AWS
 
 ROOT = Path(__file__).parents[2]
@@ -127,13 +128,15 @@ def test_an_update_keeps_the_parameters_that_are_not_given(sam, cloudformation):
     assert {name: values[name] for name in PARAMETERS} == PARAMETERS
 
 
-def test_guided_asks_for_what_is_missing_and_remembers_the_answers(sam, cloudformation, tmp_path):
+def test_guided_asks_for_what_is_missing_and_remembers_the_answers(sam, cloudformation, packaged, tmp_path):
     """The two required parameters are typed. Every other question is answered with its default.
 
-    SAM CLI asks for the parameters in the order of the template: Emulated is between the two.
+    SAM CLI asks for the name, the region, and the parameters in the order of the template.
     """
     name = "personalize-api-guided"
-    typed = f"{name}\n\n{CAMPAIGN_ARN}\n\n{TRACKING_ID}\n" + "\n" * 60
+    questions = merge.load(packaged.template_path.read_text("utf-8"))["Parameters"]
+    required = {"CampaignArn": CAMPAIGN_ARN, "EventTrackerId": TRACKING_ID}
+    typed = "\n".join([name, "", *(required.get(question, "") for question in questions)]) + "\n" * 30
     ran = sam(
         "--guided", "--parameter-overrides", "ReportBatchItemFailures=false", "Emulated=true", answers=typed
     )

@@ -4,19 +4,16 @@ import json
 import shutil
 from pathlib import Path
 
+from ops.packaging.templates import Templates
+
 ROOT = Path(__file__).parents[2]
 
 RECORDED = {
     "CAMPAIGN_ARN": "arn:aws:personalize:us-east-1:111122223333:campaign/set-me",
     "TRACKING_ID": "set-me",
 }
-OPTIONAL = (
-    "ACTION_CAMPAIGN_ARN",
-    "EVENTS_BUCKET_NAME",
-    "MAX_EVENTS_PER_REQUEST",
-    "OTHER_CAMPAIGN_ARNS",
-    "RANKING_CAMPAIGN_ARN",
-)
+ADDED = {"EVENTS_BUCKET_NAME", *Templates.read(ROOT).function_parameters()} - RECORDED.keys()
+"""Variables that a stage has only after a deployment: the archive bucket, and parameters that were given."""
 
 
 def config_as_cloned(path: Path) -> str:
@@ -25,8 +22,8 @@ def config_as_cloned(path: Path) -> str:
     for name in ("dev", "prod"):
         variables = config["stages"][name]["environment_variables"]
         variables.update(RECORDED)
-        for optional in OPTIONAL:
-            variables.pop(optional, None)
+        for variable in ADDED:
+            variables.pop(variable, None)
         for variable, kind in (("EVENT_STREAM_NAME", "events"), ("QUARANTINE_QUEUE_URL", "quarantine")):
             resource = f"personalize-api-{name}-pipeline-{kind}"
             queue = f"https://sqs.us-east-1.amazonaws.com/111122223333/{resource}"
