@@ -61,7 +61,7 @@ def to_arguments(body: Mapping[str, Any], campaign_arn: str) -> dict[str, Any]:
 def _promotions(body: Mapping[str, Any], campaign_arn: str) -> list[dict[str, Any]]:
     return [
         {
-            **({"name": promotion["name"]} if "name" in promotion else {}),
+            "name": promotion["name"],
             "percentPromotedItems": int(promotion["percentPromotedItems"]),
             **filters.to_arguments(promotion, campaign_arn, f"promotions[{index}]."),
         }

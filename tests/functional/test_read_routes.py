@@ -130,21 +130,23 @@ def test_every_option_of_action_recommendations_reaches_personalize(ask, body, a
     assert found == {"recommendationId": "r1", "campaign": "actions", "source": "personalize"}
 
 
+PROMOTION = {"name": "p", "percentPromotedItems": 5, "filter": "f"}
 METADATA = {"metadataColumns": {"ITEMS": ["GENRE"]}}
 REFUSED = {
     "/recommendations": [
         ({"numResults": 51, **METADATA}, "numResults must be at most 50 with metadataColumns."),
         ({"metadataColumns": {"ITEMS": ["G"] * 11}}, "metadataColumns.ITEMS must have at most 10 entries."),
         ({"metadataColumns": {"USERS": ["G"]}}, "metadataColumns.ITEMS is required."),
-        ({"promotions": [{}]}, "promotions[0].percentPromotedItems is required."),
-        ({"promotions": [{"percentPromotedItems": 5}]}, "promotions[0].filter is required."),
+        ({"promotions": [{}]}, "promotions[0].name is required."),
+        ({"promotions": [{"name": "p"}]}, "promotions[0].percentPromotedItems is required."),
+        ({"promotions": [{"name": "p", "percentPromotedItems": 5}]}, "promotions[0].filter is required."),
         ({"promotions": [{}, {}]}, "promotions must have at most 1 entry."),
         (
-            {"promotions": [{"percentPromotedItems": 101, "filter": "f"}]},
+            {"promotions": [PROMOTION | {"percentPromotedItems": 101}]},
             "promotions[0].percentPromotedItems must be at most 100.",
         ),
         (
-            {"promotions": [{"percentPromotedItems": 5, "filter": "f", "filterValues": {"X": ["a" * 999]}}]},
+            {"promotions": [PROMOTION | {"filterValues": {"X": ["a" * 999]}}]},
             "promotions[0].filterValues.X has 1001 characters",
         ),
         ({"inputList": ["a"]}, "The body has no field 'inputList'."),
@@ -205,7 +207,7 @@ def test_not_found_is_the_callers_with_a_filter_and_the_operators_without(http, 
 
 def test_a_promotions_filter_may_be_the_one_that_is_missing(http, stubs):
     stubs["personalize_runtime"].add_client_error("get_recommendations", "ResourceNotFoundException")
-    body = {"userId": "u", "promotions": [{"percentPromotedItems": 5, "filter": "new"}]}
+    body = {"userId": "u", "promotions": [PROMOTION]}
     assert http("/recommendations", json.dumps(body).encode()).status_code == 404
 
 

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from chalicelib import contract
-from chalicelib.api import history, put_events_body, recommendations
+from chalicelib.api import submissions
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import from_record, from_request
 from simulation.poison import POISON
@@ -74,10 +74,14 @@ def test_the_body_of_a_put_events_call_has_the_same_events(requests):
     calls = [each for each in requests if each.is_put_events]
     assert calls
     for each in calls:
-        body = contract.read(put_events_body.SCHEMA, contract.parse(each.content(each.events)))
-        for read, event in zip(put_events_body.to_events(body), each.events, strict=True):
-            assert isinstance(read.pop("SentAt"), float)
-            assert read == {name: value for name, value in event.body.items() if name != "SentAt" and value}
+        submission = submissions.read(contract.parse(each.content(each.events)), 500)
+        for index, event in enumerate(each.events):
+            read = submission.to_record(index, received_at=NOW, new_id=lambda: "new").body
+            assert isinstance(read["SentAt"], float)
+            own = {"SentAt", "ReceivedAt"} | ({"EventId"} - event.body.keys())
+            assert {name: value for name, value in read.items() if name not in own} == {
+                name: value for name, value in event.body.items() if name != "SentAt" and value
+            }
 
 
 def test_a_batch_that_is_sent_again_has_only_the_events_that_are_pending(requests):
@@ -92,10 +96,11 @@ def test_what_is_called_invalid_breaks_the_contract(invalid):
     with pytest.raises(InvalidRequestError):
         body = contract.parse(invalid.content)
         if invalid.path == "/recommendations":
-            recommendations.to_arguments(body, "arn")
+            contract.read("recommendations", body)
         else:
-            for event in history.events_of(body, 500)[0]:
-                from_request(event, received_at=NOW, new_id=str)
+            submission = submissions.read(body, 500)
+            for index in range(len(submission.events)):
+                submission.to_record(index, received_at=NOW, new_id=str)
 
 
 @pytest.mark.parametrize("kind", POISON)
