@@ -35,7 +35,7 @@ class EngineProcessError(Exception):
     """The engine did not start or refused a control request. The message is what the engine said."""
 
 
-@dataclass
+@dataclass(eq=False)
 class EngineProcess:
     """A running engine. ``output`` is the file with what it has printed, errors included."""
 

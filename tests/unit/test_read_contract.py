@@ -1,6 +1,7 @@
 """Whatever the contract of a read route accepts, botocore sends and the engine takes."""
 
 import json
+from typing import Any
 
 import botocore.session
 import pytest
@@ -35,7 +36,7 @@ PROMOTION = st.fixed_dictionaries(
     {"name": NAMES, "percentPromotedItems": st.integers(0, 101), "filter": NAMES},
     optional={"filterValues": FILTERS["filterValues"]},
 )
-ROUTES = {
+ROUTES: dict[str, tuple[Any, ...]] = {
     "recommendations": (
         recommendations, "GetRecommendations", parse_recommendations, CAMPAIGN_ARNS["local"],
         SUBJECTS | FILTERS | METADATA | CONTEXT
