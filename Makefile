@@ -16,6 +16,7 @@ CHECKOV := 3.3.30
 PARLIAMENT := 1.6.4
 BANDIT := 1.9.4
 SAM_CLI := 1.170.0
+POWERTOOLS := 3.37.0
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity clean
@@ -116,8 +117,15 @@ chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and co
 soak: $(INSTALLED) ## Send 30 requests a second to 'make run' for ten minutes, through faults and kills, and count (ARGS="--minutes 2")
 	@$(BIN)/python -m simulation.soak $(ARGS)
 
-bench: $(INSTALLED) ## Measure speed and cost against named alternatives (PART="request delivery" for some)
+bench: $(INSTALLED) build/powertools/.installed-$(POWERTOOLS) ## Measure speed and cost against named alternatives (PART="request delivery" for some)
 	@$(BIN)/python -m bench $(PART)
+
+# A contender of the bench with the tracer's SDK, as it would be packaged: no bytecode, and boto3 is the runtime's.
+build/powertools/.installed-$(POWERTOOLS): | $(INSTALLED)
+	@rm -rf build/powertools
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --target build/powertools \
+		aws-lambda-powertools==$(POWERTOOLS) aws-xray-sdk==2.15.0 typing_extensions==4.16.0 wrapt==2.5.2
+	@touch $@
 
 profile: $(INSTALLED) ## Where a request and a delivery spend their time
 	@$(BIN)/python -m bench.profile

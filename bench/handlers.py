@@ -1,7 +1,8 @@
 """The contenders, as functions that make a number of calls: our handlers, and the smallest possible ones.
 
 The smallest handlers do what a tutorial does: they parse the body, make one call with a default boto3 client,
-return the response as JSON and log one line. They have no validation, no error handling and no metrics. Only
+return the response as JSON and log one line. They have no validation, no error handling and no metrics. Two
+handlers that people know are modules of their own: bench.sample_handler and bench.powertools_handler. Only
 bench.sandbox runs this module. Each function has its own imports, so that no contender loads another's.
 """
 
@@ -12,29 +13,60 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from bench.traffic import Context, api_event, history_body, kinesis_event, recommendations_body
+from bench.traffic import (
+    Context,
+    all_options_body,
+    api_event,
+    history_body,
+    kinesis_event,
+    recommendations_body,
+)
 
 
 def our_recommendations(calls: int) -> None:
     """Request recommendations from our API function."""
-    _our_route("/recommendations", recommendations_body(), calls, expected=200)
+    from app import app
+
+    _request(app, "/recommendations", recommendations_body(), calls)
+
+
+def our_all_options(calls: int) -> None:
+    """Request recommendations with every option from our API function."""
+    from app import app
+
+    _request(app, "/recommendations", all_options_body(), calls)
 
 
 def our_history(calls: int, events: int) -> None:
     """Send ``events`` events in each request to our API function."""
-    _our_route("/history", history_body(events), calls, expected=202)
-
-
-def _our_route(path: str, body: str, calls: int, *, expected: int) -> None:
     from app import app
 
+    _request(app, "/history", history_body(events), calls, expected=202)
+
+
+def sample_recommendations(calls: int) -> None:
+    """Request recommendations from the handler of a first try."""
+    from bench.sample_handler import handler
+
+    _request(handler, "/recommendations", recommendations_body(), calls)
+
+
+def powertools_recommendations(calls: int) -> None:
+    """Request recommendations from the handler with Powertools."""
+    from bench.powertools_handler import handler
+
+    _request(handler, "/recommendations", recommendations_body(), calls)
+
+
+def _request(handler: Callable[..., Any], path: str, body: str, calls: int, *, expected: int = 200) -> None:
     event, context = api_event(path, body), Context()
     for _ in range(calls):
-        response = app(event, context)
+        response = handler(event, context)
         if response["statusCode"] != expected:
             raise RuntimeError(response)
 
@@ -51,6 +83,41 @@ def smallest_recommendations(calls: int) -> None:
         response.pop("ResponseMetadata")
         print("recommended")
         _respond(response)
+
+
+def smallest_all_options(calls: int) -> None:
+    """Request recommendations with every option from the smallest handler."""
+    client = _default_client("personalize-runtime")
+    event = api_event("/recommendations", all_options_body())
+    campaign_arn = os.environ["CAMPAIGN_ARN"]
+    for _ in range(calls):
+        body = json.loads(event["body"])
+        response = client.get_recommendations(
+            campaignArn=campaign_arn,
+            **{name: body[name] for name in ("userId", "itemId", "numResults", "context", "metadataColumns")},
+            **_filter_arguments(body, campaign_arn),
+            promotions=[
+                {
+                    "name": promotion["name"],
+                    "percentPromotedItems": promotion["percentPromotedItems"],
+                    **_filter_arguments(promotion, campaign_arn),
+                }
+                for promotion in body["promotions"]
+            ],
+        )
+        response.pop("ResponseMetadata")
+        print("recommended")
+        _respond(response)
+
+
+def _filter_arguments(body: Mapping[str, Any], campaign_arn: str) -> dict[str, Any]:
+    """Return the filter of a request as Personalize takes it, lists of strings with quotes."""
+    values = {
+        name: ",".join(f'"{each}"' for each in value) if isinstance(value, list) else str(value)
+        for name, value in body["filterValues"].items()
+    }
+    arn = f"{campaign_arn.rpartition(':')[0]}:filter/{body['filter']}"
+    return {"filterArn": arn, "filterValues": values}
 
 
 def smallest_history(calls: int, events: int) -> None:

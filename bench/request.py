@@ -1,4 +1,4 @@
-"""The CPU time of a request, from API Gateway's event to the response, beside the smallest handler."""
+"""The CPU time of a request, from API Gateway's event to the response, beside other handlers."""
 
 from __future__ import annotations
 
@@ -33,6 +33,27 @@ CONTESTS = (
         "json, default boto3, print",
         calls=50,
         target="≤ 0.95",
+    ),
+    Contest(
+        "request: /recommendations, 25 items",
+        "our_recommendations",
+        "sample_recommendations",
+        "the original sample: all prints",
+        calls=50,
+    ),
+    Contest(
+        "request: /recommendations, 25 items",
+        "our_recommendations",
+        "powertools_recommendations",
+        "Powertools: router, tracer, logger, metrics",
+        calls=50,
+    ),
+    Contest(
+        "request: /recommendations, all options",
+        "our_all_options",
+        "smallest_all_options",
+        "json, the same by default boto3, print",
+        calls=50,
     ),
     Contest(
         "ingestion: /history, one event",

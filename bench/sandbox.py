@@ -40,10 +40,13 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "x" * 40,
     "AWS_SESSION_TOKEN": "x" * 800,
 }
-# Variables of Lambda about the function. botocore puts some of them into its headers.
+# Variables of Lambda about the function. botocore puts some of them into its headers. The X-Ray SDK sends its
+# segments to the daemon by UDP; here, nobody listens on the discard port.
 LAMBDA = {
     "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
     "AWS_LAMBDA_FUNCTION_NAME": "personalize-api-bench",
+    "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:9",
+    "LAMBDA_TASK_ROOT": "/var/task",
     "_X_AMZN_TRACE_ID": "Root=1-5e272390-8c398be037738dc042009320;Parent=94ae789b969f1cc5;Sampled=1",
 }
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,15 +30,21 @@ HOST = "127.0.0.1"
 _open = build_opener(ProxyHandler({})).open
 
 ITEMS = 25
-RECOMMENDATIONS = json.dumps(
-    {
-        "itemList": [
-            {"itemId": f"item-{n:04}", "score": round(0.0412345 / (n + 1), 7)} for n in range(ITEMS)
-        ],
-        "recommendationId": "RID-11111111-2222-3333-4444-555555555555",
-    },
-    separators=(",", ":"),
-).encode()
+
+
+def _recommendations(**of_each_item: Any) -> bytes:
+    items = [
+        {"itemId": f"item-{n:04}", "score": round(0.0412345 / (n + 1), 7), **of_each_item}
+        for n in range(ITEMS)
+    ]
+    response = {"itemList": items, "recommendationId": "RID-11111111-2222-3333-4444-555555555555"}
+    return json.dumps(response, separators=(",", ":")).encode()
+
+
+RECOMMENDATIONS = _recommendations()
+WITH_METADATA = _recommendations(
+    metadata={"GENRE": "Comedy|Drama", "YEAR": "1994"}, promotionName="new-titles", reason=["PromotedItem"]
+)
 STORED = {
     "SequenceNumber": "49590338271490256608559692538361571095921575989136588898",
     "ShardId": "shardId-000000000000",
@@ -120,7 +127,8 @@ def response_to(head: bytes, body: bytes, counts: Counter[str]) -> tuple[str | N
         return None, content
     operation, content = "PutEvents", b""
     if path == b"/recommendations":
-        operation, content = "GetRecommendations", RECOMMENDATIONS
+        operation = "GetRecommendations"
+        content = WITH_METADATA if b'"metadataColumns"' in body else RECOMMENDATIONS
     elif b"Kinesis_20131202.PutRecords" in head:
         entries = len(json.loads(body)["Records"])
         stored = {"FailedRecordCount": 0, "Records": [STORED] * entries}

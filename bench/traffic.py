@@ -26,6 +26,10 @@ class Context:
     """Lambda's context object. The time that is left never changes."""
 
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    function_name = "personalize-api-bench"
+    function_version = "$LATEST"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:personalize-api-bench"
+    memory_limit_in_mb = 1024
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the same time at every call."""
@@ -60,6 +64,31 @@ def api_event(path: str, body: str) -> dict[str, Any]:
 def recommendations_body() -> str:
     """Return the body of a request for 25 recommendations."""
     return json.dumps({"userId": "user-000123", "numResults": 25})
+
+
+def all_options_body() -> str:
+    """Return the body of a request for 25 recommendations with every option."""
+    return json.dumps(
+        {
+            "userId": "user-000123",
+            "sessionId": "session-000123",
+            "itemId": "item-000042",
+            "numResults": 25,
+            "context": {"DEVICE": "phone", "CHANNEL": "app"},
+            "campaign": "bench",
+            "filter": "by-genre",
+            "filterValues": {"GENRES": ["comedy", "drama"], "YEAR": 1990},
+            "promotions": [
+                {
+                    "name": "new-titles",
+                    "percentPromotedItems": 20,
+                    "filter": "released-since",
+                    "filterValues": {"DAYS": 30},
+                }
+            ],
+            "metadataColumns": {"ITEMS": ["GENRE", "YEAR"]},
+        }
+    )
 
 
 def history_body(events: int) -> str:
