@@ -31,6 +31,8 @@ _PLACE = re.compile(
     r"\[object [a-z]+\]|%![a-z]\([^()]*\)|%[a-z@]|%\([^()]*\)[a-z]|\{[a-z_.]*\}|\{[0-9]\}|<[a-z_. ]+>"
     r"|\{\{[^{}]*\}\}|[$#%]\{[^{}]*\}|<%[^<>]*%>"
 )
+# Most ids: no missing value has a digit but 0, and the places above have other characters.
+_ORDINARY = re.compile(r"[A-Za-z0_-]*[1-9][A-Za-z0-9_-]*")
 _SEPARATORS = re.compile(r"[-_:.|/, ]+")
 _QUOTES = "\"'`"
 _INVISIBLE_CATEGORIES = ("Cc", "Cf", "Zs", "Zl", "Zp")
@@ -40,7 +42,9 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe0e\u
 
 def is_identifier(text: str) -> bool:
     """Return whether a text can be the id of a person, a session or an event."""
-    if text.isalnum() and text.isascii():  # most of them
+    if _ORDINARY.fullmatch(text):
+        return True
+    if text.isalnum() and text.isascii():
         return text.lower() not in _VALUES
     return len(text) > MAX_CHARACTERS or not (_is_blank(text) or _is_missing(text))
 
@@ -71,4 +75,4 @@ def _is_missing(text: str) -> bool:
         return True
     # Several missing values put together, such as undefined-undefined.
     parts = [part for part in _SEPARATORS.split(bare) if part]
-    return bool(parts) and all(part in _VALUES for part in parts)
+    return bool(parts) and _VALUES.issuperset(parts)

@@ -39,8 +39,8 @@ def _misspelt(definition: Mapping[str, Any], value: object, path: str) -> Iterat
     if not isinstance(value, dict) or not named:
         return
     prefix = f"{path}." if path else ""
-    unknown = [name for name in value if name not in named]
-    if unknown:
+    if not value.keys() <= named.keys():
+        unknown = [name for name in value if name not in named]
         absent = {_plain(name): name for name in named if name not in value}
         for name in unknown:
             right = absent.pop(_plain(name), None)
