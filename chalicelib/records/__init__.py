@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -37,6 +37,8 @@ class RecordType(Protocol):
     """The method of boto3's ``personalize-events`` client that takes the entries."""
     ENTRIES_ARGUMENT: str
     """The argument of ``METHOD`` that takes the entries."""
+    TIME_MEMBER: str
+    """The member of an entry that has the time of the event."""
     MAX_ENTRIES_PER_CALL: int
 
     def to_entry(self, body: Mapping[str, Any], happened_at: datetime) -> dict[str, Any]:
@@ -92,9 +94,9 @@ def from_request(request: object, *, received_at: datetime, new_id: Callable[[],
     kind, request = _read(request, received_at)
     event_id = request.get("EventId") or (_fingerprint(request) if "SentAt" in request else None)
     body = {**request, "EventId": event_id or new_id()} | _received(received_at)
-    record = _record(kind, body, received_at)
+    record = _record(kind, body, received_at, has_random_id=event_id is None)
     _check_size(record.entry)
-    return record if event_id else replace(record, has_random_id=True)
+    return record
 
 
 def spaced(records: Sequence[Record], received_at: datetime) -> list[Record]:
@@ -107,8 +109,8 @@ def spaced(records: Sequence[Record], received_at: datetime) -> list[Record]:
 
 
 def _received_at(record: Record, time: datetime) -> Record:
-    body = record.body | _received(time)
-    return replace(record, body=body, entry=record.type.to_entry(body, timestamps.in_milliseconds(time)))
+    entry = record.entry | {record.type.TIME_MEMBER: timestamps.in_milliseconds(time)}
+    return Record(record.type, record.body | _received(time), entry, record.has_random_id)
 
 
 def from_record(data: bytes, *, fallback_id: str, arrived_at: datetime) -> Record:
@@ -144,10 +146,12 @@ def _read(request: object, received_at: datetime) -> tuple[RecordType, dict[str,
     return kind, body
 
 
-def _record(kind: RecordType, body: dict[str, Any], received_at: datetime) -> Record:
+def _record(
+    kind: RecordType, body: dict[str, Any], received_at: datetime, *, has_random_id: bool = False
+) -> Record:
     """Return a record. ``received_at`` is the time of the event where SentAt is not."""
     happened_at = timestamps.parse(body["SentAt"], "SentAt") if "SentAt" in body else received_at
-    return Record(kind, body, kind.to_entry(body, timestamps.in_milliseconds(happened_at)))
+    return Record(kind, body, kind.to_entry(body, timestamps.in_milliseconds(happened_at)), has_random_id)
 
 
 def _received(at: datetime) -> dict[str, str]:

@@ -16,6 +16,7 @@ MEMBER = "Action"
 SCHEMA = "action-interaction"
 METHOD = "put_action_interactions"
 ENTRIES_ARGUMENT = "actionInteractions"
+TIME_MEMBER = "timestamp"
 MAX_ENTRIES_PER_CALL = 10
 """Of PutActionInteractions."""
 

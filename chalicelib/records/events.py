@@ -15,6 +15,7 @@ MEMBER = "Event"
 SCHEMA = "event"
 METHOD = "put_events"
 ENTRIES_ARGUMENT = "eventList"
+TIME_MEMBER = "sentAt"
 MAX_ENTRIES_PER_CALL = 10
 """Of PutEvents (API_UBS_PutEvents)."""
 
