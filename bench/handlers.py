@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.traffic import (
     Context,
@@ -26,6 +26,9 @@ from bench.traffic import (
     kinesis_event,
     recommendations_body,
 )
+
+if TYPE_CHECKING:
+    from chalicelib.services import Services
 
 
 def our_recommendations(calls: int) -> None:
@@ -147,6 +150,7 @@ def our_delivery(calls: int, records: int, sessions: int, concurrency: int = 0) 
         app.services = replace(app.services, clients=clients, delivery_concurrency=concurrency)
     event = _batch(records, sessions)
     for _ in range(calls):
+        _forget(app.services)
         response = app.deliver_events(event, Context())
         if response != {"batchItemFailures": []}:
             raise RuntimeError(response)
@@ -159,15 +163,21 @@ def peak_of_delivery(_calls: int, records: int, sessions: int) -> int:
     """
     import tracemalloc
 
-    from app import deliver_events
+    from app import deliver_events, services
 
     deliver_events(_batch(10, 2), Context())
+    _forget(services)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     deliver_events(kinesis_event(records, sessions), Context())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return peak - before
+
+
+def _forget(services: Services) -> None:
+    """Forget which records were delivered: a sandbox passes over them when the same batch comes again."""
+    vars(services).pop("finished_records", None)
 
 
 def sequential_delivery(calls: int, records: int, sessions: int, sample: int) -> None:
