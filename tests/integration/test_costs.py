@@ -31,8 +31,8 @@ MAX_KILOBYTES = {
     "DeliverEvents": 116,
 }
 """Of the application's own source that a function loads, Chalice not counted. A kilobyte takes a quarter of a
-millisecond of a cold start. Among it is what reads filters, campaigns, promotions and allowed origins, and what
-finds wrong ids and misspelt names."""
+millisecond of a cold start. Among it is what reads filters, campaigns, promotions and allowed origins, and
+what finds wrong ids and misspelt names."""
 CLIENT = {
     "APIHandler, /recommendations": {"personalize_runtime"},
     "APIHandler, /history": {"kinesis"},
