@@ -17,6 +17,11 @@ ALWAYS_ALLOWED = ("Authorization", "Content-Type", "X-Amz-Date", "X-Amz-Security
 """Request headers that the preflight allows by itself: Chalice adds all of them."""
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+_OF_APPS = (
+    *("capacitor", "ionic", "tauri", "app"),
+    *("chrome-extension", "moz-extension", "safari-web-extension"),
+)
+"""Schemes of pages that come with an app or with a browser's extension."""
 _THIS_MACHINE = ("localhost", "127.0.0.1")
 _PARTS = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?P<user>[^/?#]*@)?(?P<host>\[[^/?#]*\]|[^/?#:\[\]]*)"
@@ -88,7 +93,7 @@ def _problem_of_origin(entry: str) -> str | None:
 
 def _problem_of_parts(entry: str, parts: Mapping[str, str]) -> str | None:
     scheme = parts["scheme"].lower() or ("http" if parts["host"].lower() in _THIS_MACHINE else "https")
-    if scheme not in _DEFAULT_PORTS:
+    if scheme not in (*_DEFAULT_PORTS, *_OF_APPS):
         return "an origin begins with https:// or http://"
     host = _as_browsers_send(parts["host"])
     if host is None:
@@ -96,7 +101,7 @@ def _problem_of_parts(entry: str, parts: Mapping[str, str]) -> str | None:
     port = parts["port"].removeprefix(":").lstrip("0")
     if parts["port"] not in ("", ":") and not 1 <= int(port[:6] or 0) <= 65_535:
         return "its port is not valid. Write a number from 1 to 65535, or none"
-    is_default = port == _DEFAULT_PORTS[scheme]
+    is_default = port == _DEFAULT_PORTS.get(scheme)
     right = f"{scheme}://{host}" + (f":{port}" if port and not is_default else "")
     return None if entry == right else f"write {right}{_difference(parts, is_default)}"
 

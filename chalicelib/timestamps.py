@@ -16,7 +16,8 @@ MAX_AHEAD = timedelta(days=1)
 _FIRST_TIME = datetime(1980, 1, 7, tzinfo=timezone.utc)
 """Clocks that were never set start in 1970 (Unix) or 1980 (DOS, GPS); no shop is older."""
 _DEFAULTS = (datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2001, 1, 1, tzinfo=timezone.utc))
-"""Where the clocks of many devices start, and Apple's reference date."""
+"""Where the clocks of many devices start, and Apple's reference date: that day, in whatever time zone."""
+_DAY_BEFORE, _DAY_AFTER = timedelta(hours=14), timedelta(hours=36)
 _BETWEEN_EVENTS = timedelta(milliseconds=1)
 _BETWEEN_EQUAL_EVENTS = timedelta(seconds=1)
 """Personalize keeps one of several events with the same time and the same content
@@ -61,7 +62,7 @@ def check_time_of_event(moment: datetime, field: str, received_at: datetime) -> 
             f"is more than a day ahead of {to_rfc3339(received_at)}, the time here. Correct the clock of the "
             "client. Milliseconds are to be divided by 1000.",
         )
-    if moment < _FIRST_TIME or moment in _DEFAULTS:
+    if moment < _FIRST_TIME or any(day - _DAY_BEFORE <= moment < day + _DAY_AFTER for day in _DEFAULTS):
         raise InvalidRequestError.of(
             field,
             f"is {to_rfc3339(moment)}, which a program writes for a time that was never set. Send the time "

@@ -22,7 +22,7 @@ from chalicelib import timestamps
 from chalicelib.delivery.kinesis import all_events_of
 from chalicelib.delivery.outcome import UNREADABLE, RejectedRecord
 from chalicelib.errors import InvalidRequestError
-from chalicelib.records import Record, from_record
+from chalicelib.records import Record, content_of, from_record
 from ops.errors import InputError
 from ops.terminal import printable_line
 
@@ -106,7 +106,7 @@ def to_records(rejected: RejectedRecord, repair: Repair | None) -> list[Record]:
     """
     event = rejected.record
     contents = _repaired(rejected, repair) if repair is not None else [event.data]
-    times = timestamps.spaced(contents, event.arrived_at)
+    times = timestamps.spaced([content_of(content) for content in contents], event.arrived_at)
     ids = [event.derived_id]
     if len(contents) != 1:
         ids = [f"{event.derived_id}:{position}" for position in range(len(contents))]

@@ -50,6 +50,8 @@ class Submission:
     def to_record(self, index: int, *, received_at: datetime, new_id: Callable[[], str]) -> Record:
         """Return the record of an event. InvalidRequestError names the field as the caller does."""
         event = self.events[index]
+        if self.shape is Shape.BATCH and not isinstance(event, dict):
+            raise InvalidRequestError("The event must be an object.")
         if self.shape is not Shape.PUT_EVENTS:
             return records.from_request(event, received_at=received_at, new_id=new_id)
         path = f"{_PUT_EVENTS}[{index}]"
@@ -108,7 +110,7 @@ def _content(event: Mapping[str, Any], path: str) -> dict[str, Any]:
     for name in _OF_CONTENT:
         if name not in event:
             continue
-        if content.get(name, event[name]) != event[name]:
+        if name in content and (content[name] != event[name] or isinstance(content[name], bool)):
             raise InvalidRequestError.of(
                 f"{path}.properties", f"has another {name} than {path}.{name}. Send it once."
             )
@@ -121,7 +123,7 @@ def _properties(text: str, name: str) -> dict[str, Any]:
     properties = contract.parse(text.encode(), name)
     if not isinstance(properties, dict):
         raise InvalidRequestError.of(name, "must hold a JSON object.")
-    return properties
+    return {key: each for key, each in properties.items() if each is not None or key not in _OF_CONTENT}
 
 
 def _renamed(error: InvalidRequestError, path: str) -> InvalidRequestError:

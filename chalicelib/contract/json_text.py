@@ -10,8 +10,8 @@ from chalicelib.errors import InvalidRequestError
 
 MAX_DEPTH = 32
 """Levels of nesting. Far more than an event needs; Python's own limit moves with the depth of the stack."""
-MAX_DIGITS = 1000
-"""Of a whole number. Far more than a double needs; Python's own limit is a setting."""
+MAX_DIGITS = 1024
+"""Of a whole number: what the properties of an event have room for. Python's own limit is a setting."""
 
 
 class _NumberError(ValueError):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from chalicelib.contract.sentences import short
 from chalicelib.errors import InvalidRequestError
+
+MAX_NAMES = 8
+"""Names that a message tells at once: all of one event, and not those of five hundred."""
 
 
 def refuse_misspelt(definition: Mapping[str, Any], value: object, path: str = "") -> None:
@@ -14,7 +18,7 @@ def refuse_misspelt(definition: Mapping[str, Any], value: object, path: str = ""
 
     ``path`` is that of ``value``.
     """
-    found = [*_misspelt(definition, value, path)]
+    found = [*islice(_misspelt(definition, value, path), MAX_NAMES)]
     if found:
         names = ", ".join(f"{short(wrong)!r}" for wrong, _ in found)
         meant = " and ".join(right for _, right in found)

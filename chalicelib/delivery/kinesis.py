@@ -13,6 +13,7 @@ from typing import Any
 from chalicelib import timestamps
 from chalicelib.delivery.aggregation import MAGIC, NotAggregatedError, inner_records
 from chalicelib.delivery.json_lines import lines_of, may_be_lines
+from chalicelib.records import content_of
 
 MAX_EVENTS_PER_RECORD = 1000
 """A record with more of them is quarantined whole: an aggregate of one megabyte may hold 500,000."""
@@ -88,7 +89,7 @@ def _events(record: KinesisRecord, contents: Sequence[bytes]) -> Iterator[Kinesi
     if len(contents) == 1:
         yield record if contents[0] is record.data else replace(record, data=contents[0])
         return
-    times = timestamps.spaced(contents, record.arrived_at)
+    times = timestamps.spaced([content_of(content) for content in contents], record.arrived_at)
     for index, (content, time) in enumerate(zip(contents, times, strict=True)):
         yield KinesisRecord(record.shard_id, record.sequence_number, time, content, index)
 

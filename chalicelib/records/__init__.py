@@ -104,7 +104,8 @@ def spaced(records: Sequence[Record], received_at: datetime) -> list[Record]:
     timeless = [record for record in records if "SentAt" not in record.body]
     if len(timeless) < 2:
         return [*records]
-    times = iter(timestamps.spaced([_content(record) for record in timeless], received_at))
+    contents = [_content(record.type.MEMBER, record.body) for record in timeless]
+    times = iter(timestamps.spaced(contents, received_at))
     return [record if "SentAt" in record.body else _received_at(record, next(times)) for record in records]
 
 
@@ -158,11 +159,18 @@ def _received(at: datetime) -> dict[str, str]:
     return {"ReceivedAt": timestamps.to_rfc3339(at)}
 
 
-def _content(record: Record) -> Hashable:
-    """Return what Personalize tells two events of one time apart by."""
-    own = {name: value for name, value in record.body[record.type.MEMBER].items() if name != "eventValue"}
-    named = (record.body.get(name) for name in ("UserId", "SessionId", "EventType"))
-    return (*named, record.type.MEMBER, _canonical(own))
+def content_of(data: bytes) -> Hashable:
+    """Return what Personalize tells two events of one time apart by; the data itself where it is no event."""
+    try:
+        request = contract.parse(data)
+        return _content(type_of(request).MEMBER, request)
+    except (InvalidRequestError, LookupError, TypeError, AttributeError):
+        return data
+
+
+def _content(member: str, body: Mapping[str, Any]) -> Hashable:
+    own = {name: value for name, value in body[member].items() if name != "eventValue"}
+    return (*(body.get(name) for name in ("UserId", "SessionId", "EventType")), member, _canonical(own))
 
 
 def type_of(request: object) -> RecordType:

@@ -45,14 +45,15 @@ def test_two_campaigns_of_one_name_are_told_at_start():
     with pytest.raises(ConfigError, match=r"^Two campaigns have the name 'local'"):
         Config.from_environ(SETTINGS | {"OTHER_CAMPAIGN_ARNS": f"{SIMILAR},{other}"})
     # Two routes may have campaigns of one name: no request could mean the wrong one.
-    config = Config.from_environ(SETTINGS | {"RANKING_CAMPAIGN_ARN": other, "ACTION_CAMPAIGN_ARN": other})
-    assert config.ranking_campaign_arn == config.action_campaign_arn == other
+    ranking = HOME.replace("home", "local")
+    config = Config.from_environ(SETTINGS | {"RANKING_CAMPAIGN_ARN": ranking, "ACTION_CAMPAIGN_ARN": ranking})
+    assert config.ranking_campaign_arn == config.action_campaign_arn == ranking
 
 
 @pytest.mark.parametrize("name", ["OTHER_CAMPAIGN_ARNS", "RANKING_CAMPAIGN_ARN", "ACTION_CAMPAIGN_ARN"])
 @pytest.mark.parametrize("text", ["home", f"{HOME},", f"{HOME} {SIMILAR}", "arn:aws:s3:::x"])
 def test_what_is_no_arn_is_told_at_start(name, text):
     with pytest.raises(
-        ConfigError, match=rf"^{name} is .*; it takes the ARN of a campaign or a recommender\."
+        ConfigError, match=rf"^{name} is .*; it takes (the ARN of a campaign|ARNs of campaigns)"
     ):
         Config.from_environ(SETTINGS | {name: text})

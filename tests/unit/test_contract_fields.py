@@ -197,3 +197,13 @@ def test_a_name_of_a_megabyte_is_shown_shortly():
     with pytest.raises(InvalidRequestError) as caught:
         contract.read("event", {"session" + "_" * 1_000_000 + "Id": "s"})
     assert len(str(caught.value)) < 400
+
+
+def test_five_hundred_misspelt_events_are_told_shortly():
+    event = {"EventType": "watch", "SentAt": 1, "ItemId": "i", "Event_Id": "e"}
+    with pytest.raises(InvalidRequestError) as caught:
+        contract.refuse_misspelt(
+            {"properties": {"eventList": {"items": contract.load("put-events-event")}}},
+            {"eventList": [event] * 500},
+        )
+    assert len(str(caught.value)) < 1000

@@ -79,7 +79,6 @@ def test_several_origins_are_taken_with_or_without_blanks_around_the_commas():
         ("https://a.example;https://b.example", "its host is not valid."),
         ("ftp://shop.example", "an origin begins with https:// or http://."),
         ("file:///index.html", "an origin begins with https:// or http://."),
-        ("capacitor://localhost", "an origin begins with https:// or http://."),
         ("https:/shop.example", "it is no origin."),
         ("https:shop.example", "it is no origin."),
         ("//shop.example", "its host is not valid."),
@@ -193,3 +192,12 @@ def test_the_settings_are_held_to_their_form_wherever_they_are_read():
         with pytest.raises(ConfigError, match=r"write https://shop\.example without the slash"):
             look(wrong)
     check({"ALLOWED_HEADERS": "", "CAMPAIGN_ARN": " "})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["capacitor://localhost", "ionic://localhost", "tauri://localhost", "chrome-extension://abcdefgh"],
+)
+def test_pages_of_apps_and_of_extensions_have_origins_of_their_own(origin):
+    found = parse_origins(f"https://shop.example,{origin}")
+    assert found.headers(origin)["Access-Control-Allow-Origin"] == origin

@@ -140,7 +140,7 @@ def test_sent_at_refuses_what_is_no_moment(text):
         ("2026-02-01T12:00:00Z", NOW),  # a day ahead: a wrong time zone
         (NOW.timestamp() + 600, NOW),  # ten minutes: a clock that is off
         ("1980-01-07T00:00:00Z", NOW),
-        ("2000-01-01T00:00:01Z", NOW),
+        ("2000-01-03T00:00:00Z", NOW),
     ],
 )
 def test_the_time_of_a_clock_that_is_somewhat_wrong_is_taken(sent_at, received_at):
@@ -168,8 +168,12 @@ def test_a_time_more_than_a_day_ahead_is_refused(sent_at):
 
 @pytest.mark.parametrize(
     "sent_at",
-    [0, 0.0, 1, 86400, 20260131, "1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00", "1970-01-01T12:00:00Z",
-     "1980-01-01T00:00:00Z", "1980-01-06T00:00:00Z", "2000-01-01T00:00:00Z", 978307200],
+    [
+        *(0, 0.0, 1, 86400, 20260131, 978307200),
+        *("1970-01-01T00:00:00Z", "1970-01-01T01:00:00+01:00", "1970-01-01T12:00:00Z"),
+        *("1980-01-01T00:00:00Z", "1980-01-06T00:00:00Z"),
+        *("2000-01-01T00:00:00Z", "2000-01-01T00:20:01.5Z", "2000-01-01T00:00:00+01:00"),
+    ],
 )  # fmt: skip
 def test_the_time_of_a_clock_that_was_never_set_is_refused(sent_at):
     with pytest.raises(

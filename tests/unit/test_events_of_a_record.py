@@ -155,3 +155,18 @@ def test_nothing_but_blanks_of_a_record_is_dropped(parts, newline):
     events = events_of(kinesis_record(data))
     assert b"".join(b"".join(event.data for event in events).split()) == b"".join(data.split())
     assert [event.index for event in events] == ([None] if len(events) == 1 else [*range(len(events))])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"EventId": "e2"},
+        {"Event": {"itemId": "i1", "eventValue": 5}},
+        {"RecommendationId": "r1"},
+    ],
+)
+def test_events_that_personalize_could_not_tell_apart_are_a_second_apart_though_their_bytes_differ(other):
+    record = kinesis_record(json_lines(request(), request(**other)))
+    first, second = events_of(record)
+    assert second.arrived_at == NOW
+    assert second.arrived_at - first.arrived_at == timedelta(seconds=1)

@@ -73,6 +73,12 @@ def test_item_and_value_may_stand_in_the_properties_as_older_clients_write_them(
     assert record.entry["properties"] == '{"GENRE":"x"}'
 
 
+def test_a_null_item_of_the_properties_is_one_that_is_left_out():
+    (record,) = records_of(body({"itemId": "i1", "properties": '{"itemId": null, "COLOUR": null}'}))
+    assert record.entry["itemId"] == "i1"
+    assert record.entry["properties"] == '{"COLOUR":null}'
+
+
 def test_the_trackers_id_is_ignored_whatever_it_is():
     for tracking_id in ("t", None, 7, {}):
         assert records_of(body(trackingId=tracking_id)) == records_of(body())
@@ -107,6 +113,10 @@ def test_the_trackers_id_is_ignored_whatever_it_is():
         (
             body({"itemId": "a", "properties": '{"itemId": "b"}'}),
             "eventList[0].properties has another itemId than eventList[0].itemId.",
+        ),
+        (
+            body({"eventValue": 1, "properties": '{"eventValue": true}'}),
+            "eventList[0].properties has another eventValue than eventList[0].eventValue.",
         ),
         (
             body({"properties": json.dumps({"k": "v" * 1100})}),
