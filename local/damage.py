@@ -84,6 +84,14 @@ def how_to_remove(home: Path) -> str:
     )
 
 
+def saved_buckets(folder: Path) -> set[str] | None:
+    """Return the buckets of S3 that a saved state has; None when it has no file that says so."""
+    try:
+        return set(_entries(_payload(folder / "s3.json").get("buckets_meta")))
+    except _DamageError:
+        return None
+
+
 def _payload(file: Path) -> Mapping[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

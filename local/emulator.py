@@ -22,6 +22,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from local import archive_compaction, archive_spool
+from local.damage import saved_buckets
 from local.environment import AWS_SETTINGS
 from local.state import make_private, open_private
 
@@ -126,7 +127,7 @@ def start_emulator(
     shutil.rmtree(_scratch(state_dir), ignore_errors=True)
     for folder in (_scratch(state_dir), _state(state_dir), _objects(state_dir), _spool(state_dir)):
         make_private(folder)
-    archive_spool.restore(_spool(state_dir), _buckets(state_dir))
+    archive_spool.restore(_spool(state_dir), _buckets(state_dir), saved_buckets(_state(state_dir)))
     archive_compaction.compact(_buckets(state_dir), state_dir / "archive-compaction")
     output = state_dir / "ministack.log"
     with open_private(output, "wb") as printed:

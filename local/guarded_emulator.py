@@ -76,9 +76,10 @@ def main() -> None:
         _end_workers()
     if saver.failure is not None:
         print(f"{UNSAVED}{saver.failure}", flush=True)
-    if unwritten.count:
-        print(f"{UNWRITTEN}{unwritten.count}, the last: {unwritten.reason}", flush=True)
-    if unwritten.count or saver.failure is not None:
+    count = unwritten.count + archive.lost()
+    if count:
+        print(f"{UNWRITTEN}{count}, the last: {archive.reason() or unwritten.reason}", flush=True)
+    if count or saver.failure is not None:
         sys.exit(UNSAVED_STATUS)
 
 
@@ -99,7 +100,7 @@ class _UnwrittenObjects(logging.Handler):
     reason = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if any(words in record.getMessage() for words in _UNWRITTEN_WORDS):
+        if not retention.archiving.get() and any(words in record.getMessage() for words in _UNWRITTEN_WORDS):
             self.count += 1
             self.reason = str(record.args[-1]) if isinstance(record.args, tuple) else ""
 

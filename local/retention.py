@@ -10,6 +10,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from ministack.services import cloudwatch_logs, firehose, s3
@@ -20,6 +22,8 @@ from local.function_log import FunctionLog
 INVOCATIONS_PER_LOG_GROUP = 500
 """Newest invocations whose lines CloudWatch Logs keeps. Each has a log stream of its own."""
 
+archiving = ContextVar("archiving", default=False)
+"""Whether ``put_object`` runs. Its caller keeps what MiniStack could not write to disk."""
 _FUNCTIONS = "/aws/lambda/"
 _trimming = threading.Lock()
 
@@ -38,7 +42,25 @@ def install(log: FunctionLog, archive: ArchiveSpool) -> None:
 
 
 def put_object(bucket: str, key: str, body: bytes) -> None:
-    """Put an object into MiniStack's S3, as its Firehose does. Raises RuntimeError when S3 refuses it."""
+    """Put an object into MiniStack's S3, as its Firehose does.
+
+    Raises RuntimeError when S3 refuses the object, or has it in memory only: it responds with success then.
+    """
+    token = archiving.set(True)
+    try:
+        unwritten = s3._buckets.get(bucket, {"objects": {}})["objects"].get(key)
+        if unwritten is not None and unwritten.get("body") == body:
+            s3._persist_object(bucket, key, unwritten)  # another PUT would be another version in memory
+        else:
+            _put(bucket, key, body)
+    finally:
+        archiving.reset(token)
+    file = s3._object_disk_path(bucket, key)
+    if file is None or not Path(file).is_file() or Path(file).stat().st_size != len(body):
+        raise RuntimeError(f"S3 could not write {file}")
+
+
+def _put(bucket: str, key: str, body: bytes) -> None:
     headers = {"content-type": "application/octet-stream", "content-length": str(len(body))}
     request = s3.handle_request(
         "PUT", f"/{bucket}/{key}", headers | {"host": "s3.localhost"}, body, {}, internal=True

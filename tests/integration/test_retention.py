@@ -177,3 +177,26 @@ def test_at_the_end_everything_is_in_the_archive_and_firehose_keeps_no_copy(tmp_
     lines = [json.loads(line)["n"] for path in objects for line in path.read_bytes().splitlines()]
     assert sorted(lines) == list(range(200))
     assert '"records": []' in (tmp_path / "state" / "firehose.json").read_text()
+
+
+def test_lines_that_s3_has_in_memory_only_stay_in_the_spool_until_they_are_written(tmp_path, eventually):
+    bucket, spool = tmp_path / "s3" / ACCOUNT / BUCKET, tmp_path / "archive-spool"
+    emulator = start_emulator(state_dir=tmp_path)
+    try:
+        start_archive(emulator)
+        # As on a full disk, S3 responds with success and writes nothing.
+        bucket.rmdir()
+        bucket.write_text("a file")
+        put_records(emulator, range(3))
+        eventually(lambda: "is not stored" in emulator.output.read_text(), 60)
+        assert archived(client(emulator, "s3"))[1]
+        assert list(spool.iterdir())
+        bucket.unlink()
+        eventually(lambda: not list(spool.iterdir()), 60)
+    finally:
+        status = emulator.stop()
+    assert status == 0
+    objects = [path for path in bucket.glob("events/*/*") if path.suffix != ".json"]
+    assert sorted(line for path in objects for line in path.read_text().splitlines()) == [
+        f'{{"n": {number}}}' for number in range(3)
+    ]

@@ -2,7 +2,7 @@
 
 import resource
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -92,43 +92,106 @@ def test_a_killed_process_loses_and_doubles_no_line(spool, buckets, tmp_path, ki
         with suppress(KilledError):
             spool.flush()
     for _ in range(2):  # the second start finds nothing to do
-        restore(tmp_path / "spool", buckets.folder)
+        restore(tmp_path / "spool", buckets.folder, {BUCKET})
         assert buckets.lines() == [line(number) for number in range(5)]
     assert not list((tmp_path / "spool").iterdir())
 
 
-def test_what_cannot_be_put_is_kept_for_the_next_start(tmp_path, buckets):
-    def refuse(*_arguments):
-        raise RuntimeError("S3 responded with 503")
+def test_what_cannot_be_put_is_put_later_and_kept_for_the_next_start(tmp_path, buckets):
+    refusals = [RuntimeError("S3 responded with 503")] * 4
 
-    (tmp_path / "spool").mkdir()
-    spool = ArchiveSpool(tmp_path / "spool", refuse)
+    def refuse_at_first(*arguments):
+        if refusals:
+            raise refusals.pop()
+        buckets.put(*arguments)
+
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    spool = ArchiveSpool(folder, refuse_at_first)
     for number in range(2):
         spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
         spool.flush()
-    restore(tmp_path / "spool", buckets.folder)
+    assert len(list(folder.iterdir())) == 2
+    assert spool.lost() == 0
+    spool.flush()  # one of the two is put
+    restore(folder, buckets.folder, {BUCKET})
     assert buckets.lines() == [line(0), line(1)]
+
+
+def test_a_file_that_is_gone_before_it_was_put_is_counted(spool, tmp_path):
+    spool.add(BUCKET, f"{DAY}/object", line(0))
+    (file,) = (tmp_path / "spool").iterdir()
+    file.unlink()
+    spool.flush()
+    assert spool.lost() == 1
+    assert "No such file" in spool.reason()
 
 
 def test_a_bucket_that_was_removed_is_not_made_again(spool, buckets, tmp_path):
     spool.add("removed", f"{DAY}/object", line(0))
-    restore(tmp_path / "spool", buckets.folder)
+    restore(tmp_path / "spool", buckets.folder, {BUCKET})
     assert not (buckets.folder / "removed").exists()
     assert not list((tmp_path / "spool").iterdir())
 
 
-def test_a_full_disk_leaves_no_half_line(spool, buckets):
-    spool.add(BUCKET, f"{DAY}/object-0", line(0))
+@pytest.mark.parametrize("saved", [{"new"}, None])
+def test_a_bucket_that_has_had_no_object_gets_its_first_lines(spool, buckets, tmp_path, saved):
+    spool.add("new", f"{DAY}/object", line(0))
+    restore(tmp_path / "spool", buckets.folder, saved)
+    assert (buckets.folder / "new" / DAY / "object").read_bytes() == line(0)
+
+
+def test_what_is_no_file_of_the_spool_stays(buckets, tmp_path):
+    (tmp_path / "spool" / "folder%2Fkey").mkdir(parents=True)
+    (tmp_path / "spool" / "notes").touch()
+    restore(tmp_path / "spool", buckets.folder, None)
+    assert len(list((tmp_path / "spool").iterdir())) == 2
+
+
+@contextmanager
+def full_disk(free_bytes):
+    """Let no file become longer than this."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(line(0)) + 5, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free_bytes, limits[1]))
     try:
-        with pytest.raises(OSError, match="File too large"):
-            spool.add(BUCKET, f"{DAY}/object-1", line(1))
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    spool.add(BUCKET, f"{DAY}/object-2", line(2))
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_a_full_disk_does_not_take_is_written_when_there_is_space(spool, buckets, caplog, before):
+    for number in range(before):
+        spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
+    with full_disk(before * len(line(0)) + 5):
+        for number in range(before, 3):
+            spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
+        assert len(caplog.records) == 1
+        assert "File too large" in caplog.text
+        assert spool.lost() == 3 - before
     spool.flush()
-    assert buckets.lines() == [line(0), line(2)]
+    assert spool.lost() == 0
+    assert buckets.objects() == {f"{DAY}/object-0": line(0) + line(1) + line(2)}
+
+
+def test_a_flush_on_a_full_disk_makes_no_empty_object(spool, buckets, tmp_path):
+    with full_disk(5):
+        spool.add(BUCKET, f"{DAY}/object", line(0))
+        spool.flush()
+    assert buckets.objects() == {}
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_what_waits_in_memory_is_bounded_and_what_is_dropped_is_counted(tmp_path, buckets, caplog):
+    (tmp_path / "spool").mkdir()
+    spool = ArchiveSpool(tmp_path / "spool", buckets.put, max_waiting_bytes=2 * len(line(0)))
+    with full_disk(5):
+        for number in range(5):
+            spool.add(BUCKET, f"{DAY}/object-{number}", line(number))
+    spool.flush()
+    assert spool.lost() == 3
+    assert buckets.lines() == [line(0), line(1)]
+    assert caplog.text.count("New ones are lost") == 1
 
 
 def test_records_that_come_while_objects_are_put_are_all_archived_once(spool, buckets):
