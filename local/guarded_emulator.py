@@ -33,7 +33,7 @@ from local.emulator import UNSAVED, UNWRITTEN
 from local.function_log import FunctionLog, FunctionLogServer
 from local.origin_guard import API_PATH, AsgiApp, OriginGuard, Receive, Scope, Send
 from local.request_queue import RequestQueue
-from local.state_saver import States, StateSaver, encoder
+from local.state_saver import States, StateSaver, encoder, print_if_possible
 from local.steady_clock import SteadyClock
 
 MAX_API_REQUESTS = 8
@@ -75,10 +75,10 @@ def main() -> None:
         archive.flush()
         _end_workers()
     if saver.failure is not None:
-        print(f"{UNSAVED}{saver.failure}", flush=True)
+        print_if_possible(f"{UNSAVED}{saver.failure}")
     count = unwritten.count + archive.lost()
     if count:
-        print(f"{UNWRITTEN}{count}, the last: {archive.reason() or unwritten.reason}", flush=True)
+        print_if_possible(f"{UNWRITTEN}{count}, the last: {archive.reason() or unwritten.reason}")
     if count or saver.failure is not None:
         sys.exit(UNSAVED_STATUS)
 

@@ -73,15 +73,22 @@ class StateSaver:
             if _LOG in states:
                 self._try({_LOG: states[_LOG]})
 
-    def keep_saving(self, states: Callable[[], States]) -> None:
+    def keep_saving(self, states: Callable[[], States], save_seconds: float = SAVE_SECONDS) -> None:
         """Save from time to time, in the thread that calls this, for ever."""
-        pause_seconds = SAVE_SECONDS
+        pause_seconds = save_seconds
         while True:
             time.sleep(pause_seconds)
             if self._changed:
                 started = time.monotonic()
-                self.save({name: state for name, state in states().items() if name != _LOG})
-                pause_seconds = max(SAVE_SECONDS, (time.monotonic() - started) / MAX_SHARE)
+                self._save_what_changed(states)
+                pause_seconds = max(save_seconds, (time.monotonic() - started) / MAX_SHARE)
+
+    def _save_what_changed(self, states: Callable[[], States]) -> None:
+        try:
+            self.save({name: state for name, state in states().items() if name != _LOG})
+        except Exception as error:  # noqa: BLE001 - no failure may end the thread that saves
+            self.failure, self._changed = error, True
+            _report_failure("the state", error)
 
     def _try(self, states: States) -> Exception | None:
         """Save all of the states, or none. Return why none."""
@@ -90,7 +97,7 @@ class StateSaver:
                 {name: text for name, text in self._texts(states) if self._saved.get(name) != hash(text)}
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the state is not saved
-            print(f"A save of {'the log' if _LOG in states else 'the state'} failed: {error!r}", flush=True)
+            _report_failure("the log" if _LOG in states else "the state", error)
             return error
         return None
 
@@ -122,6 +129,16 @@ class StateSaver:
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.json"
+
+
+def _report_failure(what: str, error: Exception) -> None:
+    print_if_possible(f"A save of {what} failed: {error!r}")
+
+
+def print_if_possible(line: str) -> None:
+    """Print a line, unless the disk is full: standard output is a file on the disk of the state."""
+    with suppress(OSError):
+        print(line, flush=True)
 
 
 def encoder(version_of: Callable[[str], int], default: Callable[[Any], Any]) -> Callable[[str, Any], str]:

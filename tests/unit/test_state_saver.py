@@ -1,4 +1,7 @@
 import json
+import threading
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +127,34 @@ def test_a_later_deployment_that_is_not_complete_leaves_the_one_before(folder):
     saver(folder).save(Services(cloudformation=DEPLOYED, kinesis={"streams": 1})())
     saver(folder, is_deployed=False).save(Services(cloudformation={"half": 1}, kinesis={"streams": 2})())
     assert saved(folder) == {"cloudformation": DEPLOYED, "kinesis": {"streams": 2}}
+
+
+@pytest.mark.parametrize("failing", ["all services", "one service", "the folder"])
+def test_a_failure_that_cannot_even_be_printed_does_not_end_the_saving(
+    folder, monkeypatch, eventually, failing
+):
+    services = Services(kinesis={"streams": 1})
+    mended = threading.Event()
+
+    def states():
+        if not mended.is_set() and failing == "all services":
+            raise RuntimeError("dictionary changed size during iteration")
+        return services()
+
+    if failing == "one service":
+        services.states["kinesis"] = OSError("No space left on device")
+    if failing == "the folder":
+        folder.write_text("a file")
+    full_disk = Path("/dev/full").open("w")  # noqa: SIM115 - to close it fails too
+    monkeypatch.setattr("sys.stdout", full_disk)
+    saving = saver(folder)
+    threading.Thread(target=saving.keep_saving, args=(states, 0.01), daemon=True).start()
+    saving.changed()
+    eventually(lambda: saving.failure is not None)
+    services.states["kinesis"] = {"streams": 1}
+    if failing == "the folder":
+        folder.unlink()
+    mended.set()
+    eventually(lambda: saved(folder) == {"kinesis": {"streams": 1}} and saving.failure is None)
+    with suppress(OSError):
+        full_disk.close()
