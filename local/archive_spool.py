@@ -83,7 +83,8 @@ class ArchiveSpool:
 
     def reason(self) -> str:
         """Return why the last record could not be written, or the last object could not be stored."""
-        return str(next(reversed(self._failures.values()), ""))
+        failures = [self._failures.get(consequence) for consequence in (_UNWRITTEN, _UNSTORED)]
+        return next((str(failure) for failure in failures if failure is not None), "")
 
     def _run(self) -> None:
         while True:
