@@ -24,7 +24,7 @@ from local.personalize.engine import Engine
 from local.personalize.errors import StartError
 from local.personalize.imports import read_folder
 from local.personalize.server import Parts, create_app
-from local.personalize.store import Store, Stored
+from local.personalize.store import Store
 
 HOST = "127.0.0.1"
 # At a stop, requests in progress get this long. Then their connections are closed.
@@ -78,10 +78,10 @@ def _engine_parts(data: Path, database: Path) -> Iterator[tuple[Parts, int]]:
         folder = read_folder(data)
         store = Store(database, _new_id)
         engine.load(folder)
-        events: list[Stored] = [*store.events(), *store.action_interactions()]
-        engine.restore(store.records("item"), store.records("user"), store.records("action"), events)
-        event_count = len(events)
-        del folder, events
+        stored = store.contents()
+        engine.restore(stored.items, stored.users, stored.actions, stored.events)
+        event_count = len(stored.events)
+        del folder, stored
     engine.refit()
     commits = GroupCommit(store, engine.accept)
     parts = Parts(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ CREATE TABLE action_interactions (
 """,
 )
 """What each version of the schema adds to the one before. A database of an earlier version is brought up."""
+_DAMAGED = "something in it is damaged"
+_TABLES = ("events", "records", "action_interactions")
 _OUTSIDE_CAUSES = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_NOMEM,
@@ -115,16 +118,37 @@ class StoredActionInteraction:
 Stored = StoredEvent | StoredActionInteraction
 
 
+@dataclass(frozen=True)
+class Contents:
+    """Everything that is stored. Events and action interactions are each in order of arrival."""
+
+    items: Sequence[Record]
+    users: Sequence[Record]
+    actions: Sequence[Record]
+    events: Sequence[Stored]
+
+
 class Store:
     """The database at ``path``, created when it is missing. Raises StartError when it cannot be used."""
 
     def __init__(self, path: Path, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
-        try:
+        self._path = path
+        with _usable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _open(path)
-        except (OSError, sqlite3.Error) as error:
-            raise StartError(_open_problem(path, error)) from error
+
+    def contents(self) -> Contents:
+        """Return everything that is stored. Raises StartError for a database with a row that is damaged."""
+        with _usable(self._path):
+            for table in _TABLES:
+                _check_types(self._connection, table)
+            return Contents(
+                list(self.records("item")),
+                list(self.records("user")),
+                list(self.records("action")),
+                [*self.events(), *self.action_interactions()],
+            )
 
     def append(self, calls: Sequence[Call]) -> list[list[Stored]]:
         """Store all calls with one flush to disk. Return for each call what of it was new."""
@@ -219,11 +243,27 @@ class Store:
         """Return the stored records of a kind, ``item``, ``user`` or ``action``."""
         query = "SELECT record_id, properties FROM records WHERE kind = ? ORDER BY rowid"
         for record_id, properties in self._connection.execute(query, (kind,)):
-            yield Record(record_id, json.loads(properties))
+            yield Record(record_id, _properties(properties))
 
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """Raise StartError for everything that a damaged database makes the body of the with statement raise."""
+    try:
+        yield
+    except (OSError, sqlite3.Error, ValueError, TypeError, RecursionError) as error:
+        raise StartError(_open_problem(path, _without_data(error))) from error
+
+
+def _without_data(error: Exception) -> Exception:
+    """Return the error, or another one for an error of Python's: its message may quote an event."""
+    of_python = not isinstance(error, (OSError, sqlite3.DatabaseError))
+    is_decoding = type(error) is sqlite3.OperationalError and not hasattr(error, "sqlite_errorcode")
+    return sqlite3.DatabaseError(_DAMAGED) if of_python or is_decoding else error
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -251,6 +291,19 @@ def _check_pages(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(problem)
 
 
+def _check_types(connection: sqlite3.Connection, table: str) -> None:
+    """Raise DatabaseError for a table with a value of another type than its column: SQLite takes any."""
+    columns = connection.execute(
+        'SELECT name, lower(type), "notnull" OR pk FROM pragma_table_info(?)', [table]
+    )
+    wrong = " OR ".join(
+        f"typeof({name}) <> '{kind}'" + ("" if is_required else f" AND {name} IS NOT NULL")
+        for name, kind, is_required in columns
+    )
+    if connection.execute(f"SELECT 1 FROM {table} WHERE {wrong or 1} LIMIT 1").fetchone():  # noqa: S608 # nosec B608
+        raise sqlite3.DatabaseError(_DAMAGED)
+
+
 def _prepare_schema(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if not 0 <= version <= len(_SCHEMAS):
@@ -274,6 +327,20 @@ def _open_problem(path: Path, error: Exception) -> str:
     )
 
 
+def _properties(text: str) -> dict[str, Any]:
+    properties = json.loads(text)
+    if not isinstance(properties, dict):
+        raise TypeError("properties are a JSON object")
+    return properties
+
+
+def _ids(text: str | None) -> tuple[str, ...] | None:
+    ids = json.loads(text) if text is not None else None
+    if ids is not None and not (isinstance(ids, list) and all(isinstance(each, str) for each in ids)):
+        raise TypeError("an impression is a JSON list of ids")
+    return None if ids is None else tuple(ids)
+
+
 def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
     (seq, event_id, call_id, user_id, session_id, item_id, event_type, event_value, sent_at, received_at) = (
         row[:10]
@@ -289,7 +356,7 @@ def _stored_event(row: tuple[Any, ...]) -> StoredEvent:
             event_value=event_value,
             properties=properties,
             recommendation_id=recommendation_id,
-            impression=tuple(json.loads(impression)) if impression is not None else None,
+            impression=_ids(impression),
             attribution_source=attribution_source,
         ),
         call_id=call_id,
@@ -313,7 +380,7 @@ def _stored_action_interaction(row: tuple[Any, ...]) -> StoredActionInteraction:
             timestamp=timestamp,
             properties=properties,
             recommendation_id=recommendation_id,
-            impression=tuple(json.loads(impression)) if impression is not None else None,
+            impression=_ids(impression),
         ),
         call_id=call_id,
         received_at=received_at,

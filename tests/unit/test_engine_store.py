@@ -19,7 +19,15 @@ from local.personalize.action_requests import ActionInteraction, PutActionIntera
 from local.personalize.background import MIN_PAUSE_SECONDS, GroupCommit, Refitter, pause_after
 from local.personalize.errors import StartError
 from local.personalize.requests import Event, PutEventsRequest, Record
-from local.personalize.store import _SCHEMAS, Call, Store, Stored, StoredActionInteraction, StoredEvent
+from local.personalize.store import (
+    _SCHEMAS,
+    Call,
+    Contents,
+    Store,
+    Stored,
+    StoredActionInteraction,
+    StoredEvent,
+)
 
 
 def ids() -> Callable[[], str]:
@@ -166,6 +174,63 @@ def test_a_database_that_is_not_whole_is_no_new_one(tmp_path: Path, keep: float)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
     with pytest.raises(StartError, match=f"rm {path}"):
         Store(path, ids())
+
+
+DAMAGED_ROWS = {
+    "no JSON": "UPDATE records SET properties = '{not json'",
+    "other JSON": "UPDATE records SET properties = '[]'",
+    "deep JSON": f"UPDATE records SET properties = '{'[' * 100_000}'",
+    "no text": "UPDATE records SET record_id = X'00FF'",
+    "an event's impression": "UPDATE events SET impression = 'oops'",
+    "an event's other impression": "UPDATE events SET impression = '5'",
+    "an event's text": "UPDATE events SET user_id = CAST(X'736563726574FF' AS TEXT)",
+    "an event's type": "UPDATE events SET item_id = X'6162'",
+    "an event's time": "UPDATE events SET sent_at = 'noon'",
+    "an action's impression": "UPDATE action_interactions SET impression = '{}'",
+    "an action's text": "UPDATE action_interactions SET user_id = CAST(X'736563726574FF' AS TEXT)",
+    "an action's time": "UPDATE action_interactions SET timestamp = X'00'",
+    "no events": "DROP TABLE events",
+    "no records": "DROP TABLE records",
+    "no actions": "DROP TABLE action_interactions",
+    "other columns": "ALTER TABLE events RENAME COLUMN user_id TO person",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_ROWS)
+def test_a_database_with_a_damaged_row_is_refused_with_a_remedy(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "events.db"
+    store = Store(path, ids())
+    store.append([call("a"), action_call(ActionInteraction("b", "a", None, "s", "Taken", 2))])
+    store.put_records("item", [Record("i", {"title": "t"})])
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(DAMAGED_ROWS[damage])
+    with closing(Store(path, ids())) as damaged, pytest.raises(StartError, match=f"rm {path}") as raised:
+        damaged.contents()
+    assert "secret" not in str(raised.value)
+
+
+def test_a_database_with_a_damaged_name_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    Store(path, ids()).close()
+    # SQLite quotes the name in its error, and Python cannot decode it.
+    content = path.read_bytes().replace(b"tablerecords", b"table\xffecords")
+    path.write_bytes(content.replace(b"CREATE TABLE records", b"CRXATE TABLE records"))
+    with pytest.raises(StartError, match=f"rm {path}"):
+        Store(path, ids())
+
+
+def test_the_contents_are_everything_that_is_stored(store: Store) -> None:
+    assert store.contents() == Contents([], [], [], [])
+    [[event], [interaction]] = store.append(
+        [call("a"), action_call(ActionInteraction("b", "a", None, "s", "Taken", 2, impression=("x",)))]
+    )
+    store.put_records("item", [Record("i", {"title": "t"})])
+    store.put_records("user", [Record("u")])
+    store.put_records("action", [Record("a")])
+    assert store.contents() == Contents(
+        [Record("i", {"title": "t"})], [Record("u")], [Record("a")], [event, interaction]
+    )
 
 
 def test_a_database_that_could_not_be_created_leaves_no_file(tmp_path: Path) -> None:
