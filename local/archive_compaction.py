@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from local.state import make_private, open_private
+from local.state import StateError, make_private, open_private
+from ops.command_lines import shell_line
 
 SMALL_BYTES = 1_000_000
 MAX_SMALL_OBJECTS = 50
@@ -31,7 +32,10 @@ def compact(
     max_small_objects: int = MAX_SMALL_OBJECTS,
     max_object_bytes: int = MAX_OBJECT_BYTES,
 ) -> None:
-    """Join the small objects of each day that has many. ``work`` is a folder for what is in progress."""
+    """Join the small objects of each day that has many. ``work`` is a folder for what is in progress.
+
+    Raises StateError for a damaged plan that an interrupted call has left.
+    """
     make_private(work)
     _finish(buckets, work)
     for partition in sorted(buckets.glob(_PARTITIONS)):
@@ -88,15 +92,47 @@ def _finish(buckets: Path, work: Path) -> None:
     """Follow the plan, also one that was followed in part. Without a plan, drop what was joined."""
     content, plan = work / _CONTENT, work / _PLAN
     if plan.exists():
-        first, *others = (buckets / name for name in json.loads(plan.read_text()))
-        if content.exists():
-            _sidecar(first).unlink(missing_ok=True)
-            content.replace(first)
-        for path in others:
-            path.unlink(missing_ok=True)
-            _sidecar(path).unlink(missing_ok=True)
+        names = _planned(plan)
+        if names:
+            _follow([buckets / name for name in names], content)
+        elif not content.exists():
+            raise _damaged(plan)
+        # What is joined and a damaged plan: the small objects are all in their places still.
         plan.unlink()
     content.unlink(missing_ok=True)
+
+
+def _follow(objects: list[Path], content: Path) -> None:
+    first, *others = objects
+    if content.exists():
+        _sidecar(first).unlink(missing_ok=True)
+        content.replace(first)
+    for path in others:
+        path.unlink(missing_ok=True)
+        _sidecar(path).unlink(missing_ok=True)
+
+
+def _planned(plan: Path) -> list[str]:
+    """Return the names in a plan: paths below the folder of the buckets. An empty list: it is damaged."""
+    try:
+        names = json.loads(plan.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return []
+    is_whole = isinstance(names, list) and all(isinstance(name, str) and _is_below(name) for name in names)
+    return names if is_whole else []
+
+
+def _is_below(name: str) -> bool:
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _damaged(plan: Path) -> StateError:
+    return StateError(
+        f"{plan} is not whole. Remove it, then run this again: {shell_line('rm', str(plan))}\n"
+        "It names objects of the archive that were being joined. No line is lost then, but some lines of one "
+        "day may be in the archive twice: their EventId is the same."
+    )
 
 
 def _sidecar(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """The small objects of the local archive become larger ones, and no line is lost or doubled."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.archive_compaction import MAX_SMALL_OBJECTS, SMALL_BYTES, compact
+from local.state import StateError
 
 ROOT = Path(__file__).parents[2]
 DAY = "archive/events/dt=2026-11-25"
@@ -130,3 +132,44 @@ def test_an_interruption_at_any_step_loses_and_doubles_no_line(tmp_path):
         steps += 1
     assert status == 0
     assert steps > 10
+
+
+DAMAGED_PLANS = [
+    b"",
+    b'["000',
+    b"[]",
+    b"{}",
+    b"null",
+    b"[1, 2]",
+    b'["../outside", "a"]',
+    b'["a", ""]',
+    b'["a\\u0000"]',
+    b"\0" * 9,
+    b"\xff\xfe",
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("plan", DAMAGED_PLANS, ids=lambda plan: repr(plan[:20]))
+def test_a_damaged_plan_is_dropped_before_an_object_has_taken_its_place(buckets, work, plan):
+    for number in range(3):
+        write(buckets, f"object-{number}", line(number))
+    work.mkdir()
+    (work / "content").write_bytes(b"".join(map(line, range(3))))
+    (work / "plan.json").write_bytes(plan)
+    compact(buckets, work, max_small_objects=1)
+    assert objects(buckets) == {f"{DAY}/object-0": line(0) + line(1) + line(2)}
+    assert not list(work.iterdir())
+
+
+@pytest.mark.parametrize("plan", DAMAGED_PLANS, ids=lambda plan: repr(plan[:20]))
+def test_a_damaged_plan_is_named_after_an_object_has_taken_its_place(buckets, work, plan):
+    write(buckets, "object-0", line(0) + line(1))
+    write(buckets, "object-1", line(1))
+    work.mkdir()
+    (work / "plan.json").write_bytes(plan)
+    with pytest.raises(StateError, match="twice") as raised:
+        compact(buckets, work)
+    command = str(raised.value).splitlines()[0].rpartition(": ")[2]
+    assert shlex.split(command) == ["rm", str(work / "plan.json")]
+    assert lines(buckets) == [line(0), line(1), line(1)]
