@@ -70,7 +70,9 @@ def open_home(folder: Path) -> None:
 
 def unusable(error: OSError, path: Path) -> StateError:
     """Return the error about the file that the system refused, which is ``path`` when it names none."""
-    name = str(error.filename or path)
+    name = (
+        _in_the_way(error) if error.errno in _WRONG_KIND and error.filename else str(error.filename or path)
+    )
     if error.errno in _NO_SPACE:
         return StateError(
             f"{name} cannot be written ({error.strerror}). Free some space, then run this again."
@@ -84,6 +86,13 @@ def unusable(error: OSError, path: Path) -> StateError:
         f"{name} cannot be used to keep the state ({error.strerror}). Make it writable for you, or name "
         "another folder with --home or XDG_STATE_HOME."
     )
+
+
+def _in_the_way(error: OSError) -> str:
+    """Return what is of another kind than the system needs: a file above a path, or what a file replaces."""
+    target = error.filename2 if error.errno == errno.EISDIR and error.filename2 else error.filename
+    path = Path(os.fsdecode(target))
+    return str(next(each for each in (path, *path.parents) if os.path.lexists(each)))
 
 
 def lock_file(folder: Path) -> Path:

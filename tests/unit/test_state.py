@@ -1,6 +1,7 @@
 """The folder where the local stack keeps its state, and who may read it."""
 
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -59,12 +60,43 @@ def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
     assert mode(tmp_path) == 0o755
 
 
-def test_a_file_with_the_name_of_the_folder_is_named(tmp_path):
-    file = tmp_path / "file"
+@pytest.mark.parametrize("below", ["", "a", "a/b"])
+def test_a_file_in_the_place_of_the_folder_is_named_and_the_printed_line_moves_it(tmp_path, below):
+    file = tmp_path / "a file"
     file.touch()
-    for folder in (file, file / "below"):
-        with pytest.raises(state.StateError, match="cannot be used to keep the state"):
-            state.open_home(folder)
+    with pytest.raises(state.StateError, match="cannot be used to keep the state") as raised:
+        state.open_home(file / below)
+    paste(str(raised.value))
+    state.open_home(file / below)
+
+
+def paste(text):
+    """Carry out the line that a message ends with."""
+    subprocess.run(shlex.split(text.rpartition(": ")[2]), check=True)
+
+
+WRONG_KINDS = {
+    "a file above": lambda folder: (folder / "file" / "below").write_text(""),
+    "a file far above": lambda folder: (folder / "file" / "below" / "deep").open("w"),
+    "a file for a folder": lambda folder: (folder / "file").mkdir(),
+    "a link to nothing": lambda folder: (folder / "link").mkdir(),
+    "a folder": lambda folder: (folder / "folder").write_text(""),
+    "a folder for a file that is replaced": lambda folder: (folder / "file").replace(folder / "folder"),
+    "a folder that is moved": lambda folder: (folder / "folder").replace(folder / "file"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_KINDS)
+def test_what_is_in_the_way_is_named_and_the_printed_line_moves_it(tmp_path, wrong):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(OSError, match=r"directory|exists") as raised:
+        WRONG_KINDS[wrong](tmp_path)
+    paste(str(state.unusable(raised.value, tmp_path)))
+    moved = [path.name for path in tmp_path.iterdir() if path.name.endswith(".away")]
+    assert len(moved) == 1
+    assert moved[0].removesuffix(".away") in wrong
 
 
 def test_a_private_file_can_be_read_by_its_owner_only_whatever_the_umask(tmp_path):
