@@ -53,7 +53,7 @@ def to_line(logged: str) -> str | None:
 
 
 def _request(route: str, entry: Mapping[str, Any], milliseconds: float) -> str:
-    parts = [f"{entry.get('status')}  {route:<22} {milliseconds:6.0f} ms"]
+    parts = [f"{entry.get('status')}  {route:<28} {milliseconds:6.0f} ms"]
     if "Accepted" in entry:
         parts.append(_counted(entry, "Accepted", "Rejected"))
     if entry.get("reason"):
@@ -64,7 +64,7 @@ def _request(route: str, entry: Mapping[str, Any], milliseconds: float) -> str:
 def _delivery(entry: Mapping[str, Any], milliseconds: float) -> str:
     calls = int(_number(entry, "PutEventsCalls"))
     parts = [
-        f"---  {'delivery':<22} {milliseconds:6.0f} ms",
+        f"---  {'delivery':<28} {milliseconds:6.0f} ms",
         _counted(entry, "Delivered", "Quarantined", "Retried"),
         f"in {calls} call{'' if calls == 1 else 's'}",
     ]
