@@ -1,4 +1,4 @@
-"""The command ``python -m bench [PART ...]``. It prints one table and notes. All parts take 25 minutes."""
+"""The command ``python -m bench [PART ...]``. It prints one table and notes. All parts take 30 minutes."""
 
 from __future__ import annotations
 
