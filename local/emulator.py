@@ -25,6 +25,7 @@ from local import archive_compaction, archive_spool
 from local.damage import saved_buckets
 from local.environment import AWS_SETTINGS
 from local.state import make_private, open_private
+from local.state_saver import TEMPORARY
 
 _ROOT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
@@ -118,17 +119,13 @@ def start_emulator(
     inherited: Sequence[int] = (),
     timeout_seconds: float = 60,
 ) -> Emulator:
-    """Start MiniStack and return when it is ready. Raises EmulatorError.
+    """Start MiniStack and return when it is ready. Raises EmulatorError, StateError and OSError.
 
     With ``is_deployed=False``, the deployment in it is saved after ``Emulator.deployed()`` only: one that is
     interrupted leaves the saved one as it was. MiniStack inherits the file descriptors ``inherited``.
     """
     port = _free_port(port)
-    shutil.rmtree(_scratch(state_dir), ignore_errors=True)
-    for folder in (_scratch(state_dir), _state(state_dir), _objects(state_dir), _spool(state_dir)):
-        make_private(folder)
-    archive_spool.restore(_spool(state_dir), _buckets(state_dir), saved_buckets(_state(state_dir)))
-    archive_compaction.compact(_buckets(state_dir), state_dir / "archive-compaction")
+    prepare_folders(state_dir)
     output = state_dir / "ministack.log"
     with open_private(output, "wb") as printed:
         process = subprocess.Popen(
@@ -149,6 +146,23 @@ def start_emulator(
         emulator.stop()
         raise
     return emulator
+
+
+def prepare_folders(state_dir: Path) -> None:
+    """Make the emulator's folders, and finish in them what an earlier run has left.
+
+    Raises StateError and OSError for what cannot be used.
+    """
+    shutil.rmtree(_scratch(state_dir), ignore_errors=True)
+    for folder in (_scratch(state_dir), _state(state_dir), _buckets(state_dir), _spool(state_dir)):
+        make_private(folder)
+    for unfinished in _state(state_dir).glob(f"*{TEMPORARY}"):
+        unfinished.unlink()  # what cannot be removed would let every save fail
+    saved = saved_buckets(_state(state_dir))
+    for bucket in saved or ():
+        make_private(_buckets(state_dir) / bucket)
+    archive_spool.restore(_spool(state_dir), _buckets(state_dir), saved)
+    archive_compaction.compact(_buckets(state_dir), state_dir / "archive-compaction")
 
 
 def _state(state_dir: Path) -> Path:

@@ -19,6 +19,8 @@ SAVE_SECONDS = 2.0
 """The shortest time between two saves."""
 MAX_SHARE = 0.05
 """Of the time that may be spent on saving. A state that takes a second to save is saved every 20 seconds."""
+TEMPORARY = ".json.tmp"
+"""How the names of files that a save has not finished end."""
 _ATTEMPTS = 5
 _STREAMS = "kinesis"
 _DEPLOYMENT = "cloudformation"
@@ -114,7 +116,7 @@ class StateSaver:
 
     def _write(self, texts: Mapping[str, str]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporaries = {name: self._file(name).with_suffix(".json.tmp") for name in texts}
+        temporaries = {name: self._file(name).with_suffix(TEMPORARY) for name in texts}
         try:
             for name, text in texts.items():
                 temporaries[name].write_text(text, encoding="utf-8")
