@@ -17,19 +17,24 @@ from ops.cloudformation.states import state_of
 from ops.command_lines import shell_line
 from ops.local_stage import STACK_NAME
 
-_HELD_BY = {
-    "AWS::ApiGateway::ApiKey": "apigateway_v1",
-    "AWS::ApiGateway::RestApi": "apigateway_v1",
-    "AWS::ApiGateway::UsagePlan": "apigateway_v1",
-    "AWS::Kinesis::Stream": "kinesis",
-    "AWS::KinesisFirehose::DeliveryStream": "firehose",
-    "AWS::Lambda::EventSourceMapping": "lambda",
-    "AWS::Lambda::Function": "lambda",
-    "AWS::S3::Bucket": "s3",
-    "AWS::SQS::Queue": "sqs",
+_HELD_IN = {
+    "AWS::ApiGateway::ApiKey": ("apigateway_v1", ("api_keys",)),
+    "AWS::ApiGateway::RestApi": ("apigateway_v1", ("rest_apis", "resources", "stages_v1", "deployments_v1")),
+    "AWS::ApiGateway::UsagePlan": ("apigateway_v1", ("usage_plans", "usage_plan_keys")),
+    "AWS::Kinesis::Stream": ("kinesis", ("streams",)),
+    "AWS::KinesisFirehose::DeliveryStream": ("firehose", ("_streams",)),
+    "AWS::Lambda::EventSourceMapping": ("lambda", ("esms",)),
+    "AWS::Lambda::Function": ("lambda", ("functions",)),
+    "AWS::S3::Bucket": ("s3", ("buckets_meta",)),
+    "AWS::SQS::Queue": ("sqs", ("queues",)),
 }
-"""The resources that a request or an event passes, and the service whose file has them under their name."""
-IN_TEMPLATE = {*_HELD_BY.values(), "athena", "cloudformation", "cloudwatch", "glue", "iam", "sns"}
+"""The resources that a request or an event passes: the service whose file has them, and the stores of it that
+have an entry under their name."""
+_RECORD_MEMBERS = {"Data", "PartitionKey", "SequenceNumber"}
+IN_TEMPLATE = {
+    *(service for service, _ in _HELD_IN.values()),
+    *("athena", "cloudformation", "cloudwatch", "glue", "iam", "sns"),
+}
 """The services with resources of the stack. Log groups are made when they are missing."""
 _FORMAT = "__ministack_format__"
 
@@ -121,13 +126,32 @@ def _deployment_problems(folder: Path, payloads: Mapping[str, Mapping[str, Any]]
     resources = stack.get("_resources")
     for resource in resources.values() if isinstance(resources, dict) else ():
         kind, name = _kind_and_name(resource)
-        if kind in _HELD_BY:
-            service = _HELD_BY[kind]
+        if kind in _HELD_IN:
+            service, stores = _HELD_IN[kind]
             file = folder / f"{service}.json"
             if service not in payloads:
                 yield f"{file} is missing"
-            elif not any(name in _entries(store) for store in payloads[service].values()):
-                yield f"{file} does not have {name}"
+                continue
+            for store in stores:
+                if not _is_whole(store, _entries(payloads[service].get(store)).get(name)):
+                    yield f"{file} does not have {name} whole ({store})"
+
+
+def _is_whole(store: str, entry: Any) -> bool:
+    """Return whether an entry has members. A stream without shards, or with other records, takes nothing."""
+    if not isinstance(entry, dict | list) or not entry:
+        return False
+    if store != "streams":
+        return True
+    shards = entry.get("shards") if isinstance(entry, dict) else None
+    return isinstance(shards, dict) and bool(shards) and all(map(_is_shard, shards.values()))
+
+
+def _is_shard(shard: Any) -> bool:
+    records = shard.get("records") if isinstance(shard, dict) else None
+    return isinstance(records, list) and all(
+        isinstance(record, dict) and record.keys() >= _RECORD_MEMBERS for record in records
+    )
 
 
 def _kind_and_name(resource: Any) -> tuple[str, str]:

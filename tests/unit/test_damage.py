@@ -14,16 +14,24 @@ from ops.local_stage import STACK_NAME
 CODE = b"the zip of the functions"
 BLOB = hashlib.sha256(CODE).hexdigest()
 RESOURCES = {
-    "AWS::ApiGateway::ApiKey": ("apigateway_v1", "key1"),
-    "AWS::ApiGateway::RestApi": ("apigateway_v1", "api1"),
-    "AWS::ApiGateway::UsagePlan": ("apigateway_v1", "plan1"),
-    "AWS::Kinesis::Stream": ("kinesis", "the-stream"),
-    "AWS::KinesisFirehose::DeliveryStream": ("firehose", "the-archive"),
-    "AWS::Lambda::EventSourceMapping": ("lambda", "0000-1111"),
-    "AWS::Lambda::Function": ("lambda", "the-function"),
-    "AWS::S3::Bucket": ("s3", "the-bucket"),
-    "AWS::SQS::Queue": ("sqs", "http://localhost:1/000000000000/the-queue"),
+    "AWS::ApiGateway::ApiKey": ("apigateway_v1", "key1", ["api_keys"]),
+    "AWS::ApiGateway::RestApi": (
+        "apigateway_v1",
+        "api1",
+        ["rest_apis", "resources", "stages_v1", "deployments_v1"],
+    ),
+    "AWS::ApiGateway::UsagePlan": ("apigateway_v1", "plan1", ["usage_plans", "usage_plan_keys"]),
+    "AWS::Kinesis::Stream": ("kinesis", "the-stream", ["streams"]),
+    "AWS::KinesisFirehose::DeliveryStream": ("firehose", "the-archive", ["_streams"]),
+    "AWS::Lambda::EventSourceMapping": ("lambda", "0000-1111", ["esms", "kinesis_positions"]),
+    "AWS::Lambda::Function": ("lambda", "the-function", ["functions"]),
+    "AWS::S3::Bucket": ("s3", "the-bucket", ["buckets_meta", "bucket_versioning"]),
+    "AWS::SQS::Queue": ("sqs", "http://localhost:1/000000000000/the-queue", ["queues"]),
 }
+"""The service of each kind of resource, a name, and the stores that have it."""
+RECORD = {"SequenceNumber": "1", "Data": "", "PartitionKey": "1"}
+STREAM = {"shards": {"shardId-0": {"records": [RECORD]}}}
+NOT_NEEDED = ("kinesis_positions", "bucket_versioning")
 
 
 def scoped(**values):
@@ -41,11 +49,12 @@ def write(home, payloads):
 
 def whole_state(status="UPDATE_COMPLETE"):
     payloads = {name: {"things": scoped()} for name in (*IN_TEMPLATE, "elasticache")}
-    for service, name in RESOURCES.values():
-        payloads[service][f"of {name}"] = scoped(**{name: {"code_zip": {"code_blob_ref": BLOB}}})
-    payloads["lambda"]["functions"] = payloads["lambda"].pop("of the-function")
+    for service, name, stores in RESOURCES.values():
+        for store in stores:
+            entry = STREAM if store == "streams" else {"code_zip": {"code_blob_ref": BLOB}}
+            payloads[service][store] = scoped(**{name: entry})
     resources = {
-        kind: {"ResourceType": kind, "PhysicalResourceId": name} for kind, (_, name) in RESOURCES.items()
+        kind: {"ResourceType": kind, "PhysicalResourceId": name} for kind, (_, name, _) in RESOURCES.items()
     }
     stack = {"StackName": STACK_NAME, "StackStatus": status, "_resources": resources}
     payloads["cloudformation"] = {"stacks": scoped(**{STACK_NAME: stack})}
@@ -104,7 +113,7 @@ def test_a_file_that_the_stack_needs_is_named(home, name, damage):
     assert_removes_the_state(text, home)
 
 
-@pytest.mark.parametrize("name", sorted({"cloudformation", *(service for service, _ in RESOURCES.values())}))
+@pytest.mark.parametrize("name", sorted({"cloudformation", *(service for service, *_ in RESOURCES.values())}))
 @pytest.mark.parametrize("damage", [b'{"__ministack_format__": 3, "payload": {}}', None], ids=repr)
 def test_a_file_without_what_a_request_passes_is_named(home, name, damage):
     file = write(home, whole_state()) / f"{name}.json"
@@ -124,15 +133,38 @@ def test_a_file_that_the_stack_does_not_need_is_removed_alone(home):
     assert shlex.split(text.rpartition(": ")[2]) == ["rm", str(file)]
 
 
-@pytest.mark.parametrize("kind", RESOURCES)
-def test_a_resource_that_is_gone_is_named(home, kind):
-    service, name = RESOURCES[kind]
+@pytest.mark.parametrize(
+    ("kind", "store"),
+    [
+        (kind, store)
+        for kind, (*_, stores) in RESOURCES.items()
+        for store in stores
+        if store not in NOT_NEEDED
+    ],
+)
+@pytest.mark.parametrize("damage", [None, scoped(), scoped(other={"a": 1}), "empty"], ids=repr)
+def test_a_resource_that_is_gone_is_named_also_when_another_store_has_it(home, kind, store, damage):
+    service, name, _ = RESOURCES[kind]
     payloads = whole_state()
-    for store in payloads[service].values():
-        store["data"] = {key: value for key, value in store["data"].items() if not key.endswith(f"'{name}'")}
+    payloads[service][store] = scoped(**{name: {}}) if damage == "empty" else damage
     write(home, payloads)
     text = refusal(home)
     assert name in text
+    assert store in text
+    assert_removes_the_state(text, home)
+
+
+@pytest.mark.parametrize(
+    "shards",
+    [None, [], {}, {"s": None}, {"s": {}}, {"s": {"records": {}}}, {"s": {"records": [{"x": 1}]}}],
+    ids=repr,
+)
+def test_a_stream_that_takes_nothing_is_named(home, shards):
+    payloads = whole_state()
+    payloads["kinesis"]["streams"] = scoped(**{"the-stream": {"shards": shards, "StreamName": "the-stream"}})
+    write(home, payloads)
+    text = refusal(home)
+    assert "the-stream" in text
     assert_removes_the_state(text, home)
 
 
