@@ -77,7 +77,7 @@ def unusable(error: OSError, path: Path) -> StateError:
         return StateError(
             f"{name} cannot be written ({error.strerror}). Free some space, then run this again."
         )
-    if error.errno in _WRONG_KIND:
+    if error.errno in _WRONG_KIND and not _is_special(Path(name)):
         return StateError(
             f"{name} cannot be used to keep the state ({error.strerror}): something else is in its place. "
             f"Move it away, then run this again: {shlex.join(['mv', name, name + '.away'])}"
@@ -93,6 +93,11 @@ def _in_the_way(error: OSError) -> str:
     target = error.filename2 if error.errno == errno.EISDIR and error.filename2 else error.filename
     path = Path(os.fsdecode(target))
     return str(next(each for each in (path, *path.parents) if os.path.lexists(each)))
+
+
+def _is_special(path: Path) -> bool:
+    """Return whether it is a device or another file that belongs to the system, such as ``/dev/null``."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def lock_file(folder: Path) -> Path:

@@ -70,6 +70,13 @@ def test_a_file_in_the_place_of_the_folder_is_named_and_the_printed_line_moves_i
     state.open_home(file / below)
 
 
+@pytest.mark.parametrize("folder", ["/dev/null", "/dev/null/below"])
+def test_nobody_is_told_to_move_a_device_away(folder):
+    with pytest.raises(state.StateError, match=r"/dev/null cannot .* name another folder") as raised:
+        state.open_home(Path(folder))
+    assert "mv" not in str(raised.value)
+
+
 def paste(text):
     """Carry out the line that a message ends with."""
     subprocess.run(shlex.split(text.rpartition(": ")[2]), check=True)
