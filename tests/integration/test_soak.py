@@ -13,9 +13,9 @@ from simulation.soak.scenario import Scenario
 
 def test_what_clients_were_told_is_what_arrives(tmp_path):
     scenario = Scenario(
-        minutes=0.5,
+        minutes=1,
         rate=20,
-        phase_seconds=10,
+        phase_seconds=20,
         faults=("throttled", "resets", "everything"),
         clients=30,
         worker_kills=1,
@@ -24,9 +24,9 @@ def test_what_clients_were_told_is_what_arrives(tmp_path):
     )
     result = run(scenario, home=tmp_path)
     assert result.broken == [], report(result)
-    assert result.requests == 600
+    assert result.requests == 1_200
     assert result.counts.quarantined == 27
-    assert result.counts.accepted > 800
+    assert result.counts.accepted > 1_600
     assert all(result.kills.values())
 
 
