@@ -39,7 +39,7 @@ build/node/.installed: tests/node/package.json tests/node/package-lock.json
 	@touch $@
 
 test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
-	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick tests/unit tests/functional
+	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick -m "not slow" tests/unit tests/functional
 
 test-long: $(INSTALLED) security build/sam/.installed-$(SAM_CLI) ## Run what takes longer than 'make test' may (a few minutes)
 	$(BIN)/python -m pytest tests/long

@@ -109,6 +109,7 @@ def test_a_chain_is_cut_by_user_only_when_it_is_too_long(monkeypatch):
         assert (ids == sorted(ids)) is in_order
 
 
+@pytest.mark.slow
 @settings(max_examples=min(40, settings().max_examples))
 @given(
     users=st.lists(st.sampled_from([None, "u0", "u1"]), min_size=1, max_size=150),

@@ -10,6 +10,7 @@ from tests.support.factories import kinesis_record, request
 from tests.support.wire import Wire, deliver, response
 
 
+@pytest.mark.slow
 def test_ten_thousand_records_in_one_batch_arrive_in_order_in_the_fewest_calls(monkeypatch):
     wire = Wire()
     batch = [

@@ -56,6 +56,7 @@ def both(request):
     return delivery_of(load), simulation.simulate(load, Random(1), events=events)
 
 
+@pytest.mark.slow
 def test_the_calculation_agrees_with_the_delivery_code_within_three_percent(both):
     calculated, simulated = both
     for figure in (
@@ -71,6 +72,7 @@ def test_the_calculation_agrees_with_the_delivery_code_within_three_percent(both
         )
 
 
+@pytest.mark.slow
 def test_a_load_that_keeps_up_by_calculation_keeps_up_in_the_simulation(both):
     calculated, simulated = both
     assert calculated.keeps_up == simulated.keeps_up
@@ -78,6 +80,7 @@ def test_a_load_that_keeps_up_by_calculation_keeps_up_in_the_simulation(both):
         assert simulated.longest_wait_seconds == pytest.approx(calculated.longest_wait_seconds, rel=0.15)
 
 
+@pytest.mark.slow
 def test_a_simulation_is_the_same_at_every_run():
     first, second = (simulation.simulate(Load(1000.0), Random(7), events=5000) for _ in range(2))
     assert first == second

@@ -169,6 +169,7 @@ def test_the_events_of_one_record_go_back_one_by_one_however_many_they_are(make)
     assert times[1:1_101] == sorted(set(times[1:1_101]))
 
 
+@pytest.mark.slow
 def test_a_batch_of_ten_thousand_records_goes_back_in_order():
     result, stream, s3 = redriven({"a": document(*[request(EventId=f"e{n}") for n in range(10_000)])})
     assert (result.put_back, s3.objects) == (10_000, {})

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from local.personalize.shapes import EVENTS, RUNTIME, linear_pattern, service_model
 from ops.packaging import merge
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CODE = [
     ROOT / "app.py",

@@ -305,6 +305,7 @@ def test_output_is_bounded_whatever_is_wrong():
     assert all(len(line) < 400 and "\x1b" not in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_a_row_at_a_time(path):
     row = f"x,{'y' * 1000},1\n"
     file = written(path, "ITEM_ID,TITLE,PAGES\n" + row * 20_000)
