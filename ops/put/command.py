@@ -21,10 +21,10 @@ from ops.put.csv_file import CsvFile
 from ops.put.dataset import Dataset, campaign_of, check_arn, find_dataset, read_schema
 from ops.put.kinds import Kind, kind_of
 from ops.put.position import Position, PositionFile
+from ops.put.rejected_rows import RejectedRow, RejectedRows
 from ops.put.schema import Schema, check_names, parse_schema, schema_of_header
 from ops.put.sender import Sender
 from ops.put.upload import Upload
-from ops.put.verdicts import Verdict, Verdicts
 from ops.sessions import open_session
 from ops.stage import Stage
 from ops.terminal import print_line
@@ -113,12 +113,12 @@ class _Watch:
 
     def __init__(self, progress: Progress, total: int, put_before: int) -> None:
         self._progress, self._total, self._before = progress, total, put_before
-        self._refused = Verdicts()
+        self._refused = RejectedRows()
         self._started = time.monotonic()
 
-    def show(self, position: Position, verdicts: Sequence[Verdict]) -> None:
-        for verdict in verdicts:
-            self._refused.add(verdict)
+    def show(self, position: Position, rejected_rows: Sequence[RejectedRow]) -> None:
+        for rejected_row in rejected_rows:
+            self._refused.add(rejected_row)
         done = position.put + position.refused
         seconds = time.monotonic() - self._started
         speed = (position.put - self._before) / seconds if seconds else 0.0

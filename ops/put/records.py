@@ -1,4 +1,4 @@
-"""From a row of a file to a record of PutItems, PutUsers or PutActions, or to a verdict. Pure."""
+"""From a row of a file to a record of PutItems, PutUsers or PutActions, or to a rejected row. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ops.put.csv_file import Row
 from ops.put.kinds import Kind
+from ops.put.rejected_rows import RejectedRow
 from ops.put.schema import Field
-from ops.put.verdicts import Verdict
 
 MAX_ID_CHARACTERS = 256
 
@@ -32,21 +32,21 @@ class Record:
         return entry if self.properties is None else {**entry, "properties": self.properties}
 
 
-def to_record(number: int, row: Row, columns: Sequence[Field], kind: Kind) -> Record | Verdict:
+def to_record(number: int, row: Row, columns: Sequence[Field], kind: Kind) -> Record | RejectedRow:
     """Return the record of a row, or why there is none. ``columns`` are the fields of the file's columns."""
     if len(row.values) != len(columns):
-        return Verdict(
+        return RejectedRow(
             row.line,
             None,
             f"has {len(row.values)} values where the first line has {len(columns)}; quote those with commas.",
         )
     if not row.is_utf_8:
-        return Verdict(row.line, None, "is not encoded in UTF-8; save the file as UTF-8.")
+        return RejectedRow(row.line, None, "is not encoded in UTF-8; save the file as UTF-8.")
     cells = dict(zip((field.name for field in columns), row.values, strict=True))
     record_id = cells.pop(kind.id_column)
-    verdict = next(_verdicts(row.line, record_id, columns, cells, kind), None)
-    if verdict:
-        return verdict
+    rejected_row = next(_problems(row.line, record_id, columns, cells, kind), None)
+    if rejected_row:
+        return rejected_row
     properties = {field.property_name: cells[field.name] for field in columns if cells.get(field.name)}
     text = json.dumps(properties, ensure_ascii=False, separators=(",", ":")) if properties else None
     if text is not None and len(text) > kind.max_properties_characters:
@@ -54,16 +54,16 @@ def to_record(number: int, row: Row, columns: Sequence[Field], kind: Kind) -> Re
             f"is too long: its values take {len(text):,} characters as JSON, of which Personalize takes "
             f"{kind.max_properties_characters:,}."
         )
-        return Verdict(row.line, None, problem)
+        return RejectedRow(row.line, None, problem)
     return Record(number, row.line, record_id, text)
 
 
-def _verdicts(
+def _problems(
     line: int, record_id: str, columns: Sequence[Field], cells: dict[str, str], kind: Kind
-) -> Iterator[Verdict]:
+) -> Iterator[RejectedRow]:
     if not 1 <= len(record_id) <= MAX_ID_CHARACTERS:
-        yield Verdict(line, kind.id_column, f"must have 1 to {MAX_ID_CHARACTERS} characters.")
+        yield RejectedRow(line, kind.id_column, f"must have 1 to {MAX_ID_CHARACTERS} characters.")
     for field in columns:
         problem = field.problem_of(cells[field.name]) if field.name in cells else None
         if problem:
-            yield Verdict(line, field.name, problem)
+            yield RejectedRow(line, field.name, problem)

@@ -17,7 +17,7 @@ from chalicelib.retries import pauses
 from ops.errors import AwsError
 from ops.put.kinds import Kind
 from ops.put.records import Record
-from ops.put.verdicts import Verdict
+from ops.put.rejected_rows import RejectedRow
 
 MAX_RECORDS_PER_CALL = 10
 MAX_CALLS_PER_SECOND = 9.0
@@ -44,8 +44,8 @@ class Sender:
     report: Callable[[str], None] = lambda sentence: None
     _next_call: float = field(default=0.0, init=False)
 
-    def put(self, records: Sequence[Record]) -> list[Verdict]:
-        """Put the records of one call. Returns a verdict for each that Personalize refuses.
+    def put(self, records: Sequence[Record]) -> list[RejectedRow]:
+        """Put the records of one call. Returns a rejected row for each that Personalize refuses.
 
         Raises AwsError when Personalize cannot be reached for long, and botocore's error when it takes no
         call of ours at all.
@@ -54,7 +54,7 @@ class Sender:
         if refusal is None:
             return []
         if len(records) == 1:
-            return [Verdict(records[0].line, None, f"was refused. {refusal}")]
+            return [RejectedRow(records[0].line, None, f"was refused. {refusal}")]
         middle = (len(records) + 1) // 2
         return self.put(records[:middle]) + self.put(records[middle:])
 

@@ -14,15 +14,15 @@ from ops.put.csv_file import CsvFile
 from ops.put.kinds import Kind
 from ops.put.position import Position, PositionFile
 from ops.put.records import Record, to_record
+from ops.put.rejected_rows import RejectedRow, RejectedRows
 from ops.put.schema import Field
 from ops.put.sender import Sender, calls_of
-from ops.put.verdicts import Verdict, Verdicts
 
 MAX_REFUSED_AT_FIRST = 20
 """Rows that are refused before any is taken: then it is not the rows that are wrong."""
 ROWS_BETWEEN_REPORTS = 10_000
 
-Report: TypeAlias = Callable[[Position, Sequence[Verdict]], None]
+Report: TypeAlias = Callable[[Position, Sequence[RejectedRow]], None]
 
 
 @dataclass(frozen=True)
@@ -33,33 +33,33 @@ class Upload:
     kind: Kind
     columns: Sequence[Field]
 
-    def outcomes(self) -> Iterator[Record | Verdict]:
+    def outcomes(self) -> Iterator[Record | RejectedRow]:
         """Yield the record of each row, or why there is none."""
         for number, row in enumerate(self.file.rows()):
             yield to_record(number, row, self.columns, self.kind)
 
-    def check(self, report: Callable[[int], None]) -> tuple[int, Verdicts]:
+    def check(self, report: Callable[[int], None]) -> tuple[int, RejectedRows]:
         """Return the number of rows, and what is wrong with which. ``report`` gets the rows so far."""
-        verdicts, rows = Verdicts(), 0
+        rejected_rows, rows = RejectedRows(), 0
         for outcome in self.outcomes():
             rows += 1
-            if isinstance(outcome, Verdict):
-                verdicts.add(outcome)
+            if isinstance(outcome, RejectedRow):
+                rejected_rows.add(outcome)
             if rows % ROWS_BETWEEN_REPORTS == 0:
                 report(rows)
-        return rows, verdicts
+        return rows, rejected_rows
 
     def send(self, sender: Sender, kept: PositionFile, position: Position, report: Report) -> Position:
         """Put the records behind a position, keep the position after each call, and return the last one.
 
-        ``report`` gets each position, and the verdicts of the call before it.
+        ``report`` gets each position, and the rejected rows of the call before it.
         """
         records = (each for each in self.outcomes() if isinstance(each, Record) and each.row >= position.rows)
         for call in calls_of(records):
-            verdicts = sender.put(call)
-            put = len(call) - len(verdicts)
-            position = position.after(call[-1].row + 1, put=put, refused=len(verdicts))
-            report(position, verdicts)
+            rejected_rows = sender.put(call)
+            put = len(call) - len(rejected_rows)
+            position = position.after(call[-1].row + 1, put=put, refused=len(rejected_rows))
+            report(position, rejected_rows)
             if position.put == 0 and position.refused >= MAX_REFUSED_AT_FIRST:
                 kept.remove()
                 raise InputError(

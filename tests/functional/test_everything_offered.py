@@ -225,7 +225,7 @@ def test_make_put_reaches_every_member(name, tmp_path, monkeypatch):
         stub.add_response(kind.method, {})
         kept = PositionFile.of(path)
         sender = Sender(client, kind, arn, lambda: 0.0, lambda seconds: None, lambda: 0.0)
-        upload.send(sender, kept, kept.read(""), lambda position, verdicts: None)
+        upload.send(sender, kept, kept.read(""), lambda position, rejected_rows: None)
     (arguments,) = calls
     model = OPERATIONS[name]
     assert set(reached(model.input_shape, arguments)) == set(members(model.input_shape))

@@ -180,8 +180,8 @@ def test_a_refused_call_is_halved_until_the_guilty_row_stands_alone(events, send
     script(events, "fg")
     script(events, "h", refused)
     script(events, "ij")
-    (verdict,) = sender.put(records("abcdefghij"))
-    assert str(verdict) == "line 9: was refused. Personalize refused the input: because of it"
+    (rejected_row,) = sender.put(records("abcdefghij"))
+    assert str(rejected_row) == "line 9: was refused. Personalize refused the input: because of it"
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_each_kind_goes_by_its_own_call(run, events, tmp_path, kind):
     assert "Every row was put: 1." in done.out
 
 
-def test_good_rows_go_bad_ones_get_a_verdict_and_the_status_says_so(run, personalize, events):
+def test_good_rows_go_bad_ones_are_rejected_and_the_status_says_so(run, personalize, events):
     script_schema(personalize, DATASET["ITEMS"])
     entries = [{"itemId": "a", "properties": '{"year":"1897"}'}, {"itemId": "c"}]
     events.add_response("put_items", {}, {"datasetArn": DATASET["ITEMS"], "items": entries})
@@ -357,10 +357,10 @@ def test_where_everything_is_refused_it_is_not_the_rows(events, sender, tmp_path
         events.add_client_error("put_items", "InvalidInputException", "no", 400)
     file = CsvFile(path)
     upload = Upload(file, ITEMS, schema_of_header(file.header, ITEMS).columns(file.header))
-    kept, verdicts = PositionFile.of(path), []
+    kept, rejected_rows = PositionFile.of(path), []
     with pytest.raises(InputError, match=r"refused the first 20 rows.* Is .*/ITEMS the right dataset"):
-        upload.send(sender, kept, kept.read("x"), lambda position, found: verdicts.extend(found))
-    assert [verdict.line for verdict in verdicts] == [*range(2, 22)]
+        upload.send(sender, kept, kept.read("x"), lambda position, found: rejected_rows.extend(found))
+    assert [rejected_row.line for rejected_row in rejected_rows] == [*range(2, 22)]
     assert kept.read("x").rows == 0, "the next run begins anew"
 
 

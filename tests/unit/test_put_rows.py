@@ -1,4 +1,4 @@
-"""What `make put` makes of a file: the kind, the columns, and a record or a verdict for each row."""
+"""What `make put` makes of a file: the kind, the columns, and a record or a rejected row for each row."""
 
 import csv
 import io
@@ -15,10 +15,10 @@ from ops.errors import InputError
 from ops.put.csv_file import CsvFile
 from ops.put.kinds import KINDS, kind_of
 from ops.put.records import Record, to_record
+from ops.put.rejected_rows import MAX_REASONS, MAX_SHOWN, RejectedRow, RejectedRows
 from ops.put.schema import Field, check_names, parse_schema, schema_of_header
 from ops.put.sender import calls_of
 from ops.put.upload import Upload
-from ops.put.verdicts import MAX_REASONS, MAX_SHOWN, Verdict, Verdicts
 
 ITEMS, USERS, ACTIONS = KINDS
 SCHEMA = json.dumps(
@@ -160,19 +160,19 @@ def test_a_value_of_the_type_goes(path, column, text):
         ("ITEM_ID", "x" * 257, "1 to 256 characters"),
     ],
 )
-def test_any_other_value_gets_a_verdict_with_line_and_column(path, column, text, sentence):
-    verdict = outcome(path, **{column: text})
-    assert isinstance(verdict, Verdict)
-    assert (verdict.line, verdict.column) == (2, column)
+def test_any_other_value_is_rejected_with_line_and_column(path, column, text, sentence):
+    rejected_row = outcome(path, **{column: text})
+    assert isinstance(rejected_row, RejectedRow)
+    assert (rejected_row.line, rejected_row.column) == (2, column)
     with pytest.raises(AssertionError, match=sentence):
-        raise AssertionError(str(verdict))
+        raise AssertionError(str(rejected_row))
 
 
 @pytest.mark.parametrize("column", ["PAGES", "PRICE", "WEIGHT", "IN_PRINT", "CREATION_TIMESTAMP"])
-def test_no_verdict_repeats_a_value(path, column):
-    verdict = outcome(path, **{column: "ann@example.com"})
-    assert isinstance(verdict, Verdict)
-    assert "ann" not in str(verdict)
+def test_no_rejection_repeats_a_value(path, column):
+    rejected_row = outcome(path, **{column: "ann@example.com"})
+    assert isinstance(rejected_row, RejectedRow)
+    assert "ann" not in str(rejected_row)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
@@ -183,8 +183,8 @@ def test_properties_have_a_limit_as_json(path, kind):
     )
     fits, longer, escaped = outcomes(path, text, schema=None)
     assert len(fits.properties) == kind.max_properties_characters
-    for verdict in (longer, escaped):
-        assert f"of which Personalize takes {kind.max_properties_characters:,}" in str(verdict)
+    for rejected_row in (longer, escaped):
+        assert f"of which Personalize takes {kind.max_properties_characters:,}" in str(rejected_row)
 
 
 def test_a_row_that_cannot_be_read_does_not_hold_up_the_others(path):
@@ -296,11 +296,11 @@ def test_no_call_has_an_id_twice_and_the_order_stays(ids):
 
 
 def test_output_is_bounded_whatever_is_wrong():
-    verdicts = Verdicts()
+    rejected_rows = RejectedRows()
     for line in range(10_000):
-        verdicts.add(Verdict(line, "X", f"is wrong in way {line}. {'x' * 1000}\x1b[2J"))
-    lines = [*verdicts.lines()]
-    assert len(verdicts) == 10_000
+        rejected_rows.add(RejectedRow(line, "X", f"is wrong in way {line}. {'x' * 1000}\x1b[2J"))
+    lines = [*rejected_rows.lines()]
+    assert len(rejected_rows) == 10_000
     assert len(lines) <= MAX_SHOWN + MAX_REASONS + 2
     assert all(len(line) < 400 and "\x1b" not in line for line in lines)
 
@@ -312,10 +312,10 @@ def test_a_large_file_is_read_a_row_at_a_time(path):
     upload = Upload(file, ITEMS, parse_schema(SCHEMA, ITEMS).columns(file.header))
     tracemalloc.start()
     try:
-        rows, verdicts = upload.check(lambda so_far: None)
+        rows, rejected_rows = upload.check(lambda so_far: None)
         file.content_hash()
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert (rows, len(verdicts)) == (20_000, 0)
+    assert (rows, len(rejected_rows)) == (20_000, 0)
     assert most < 4_000_000, "the file has 20 MB"

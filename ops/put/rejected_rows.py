@@ -1,4 +1,4 @@
-"""What is wrong with rows: a verdict for each, of which a bounded number is kept. Pure.
+"""The rows that do not go, and why. A bounded number of them is kept. Pure.
 
 A sentence never repeats a value of the file: the rows of users are about people.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ops.terminal import printable_line
 
 MAX_SHOWN = 20
-"""Verdicts that are shown one by one. The others are counted."""
+"""Rejected rows that are shown one by one. The others are counted."""
 MAX_REASONS = 50
 """Different reasons that are counted. Personalize may word each refusal differently."""
 MAX_CHARACTERS = 300
@@ -20,7 +20,7 @@ _OTHER = "for other reasons"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RejectedRow:
     """Why a row does not go: the line where it begins, the column if it is about one, and a sentence."""
 
     line: int
@@ -29,7 +29,7 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """The verdict without the line, as one line that can be printed."""
+        """What is wrong, without the line, as one line that can be printed."""
         return printable_line(
             " ".join(filter(None, (self.column, self.problem))), max_characters=MAX_CHARACTERS
         )
@@ -39,21 +39,21 @@ class Verdict:
 
 
 @dataclass
-class Verdicts:
-    """The verdicts of one run: the first ones, and the number of each reason of the others."""
+class RejectedRows:
+    """The rejected rows of one run: the first ones, and the number of each reason of the others."""
 
-    shown: list[Verdict] = field(default_factory=list)
+    shown: list[RejectedRow] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         return len(self.shown) + self.others.total()
 
-    def add(self, verdict: Verdict) -> None:
-        """Count a verdict."""
+    def add(self, row: RejectedRow) -> None:
+        """Count a rejected row."""
         if len(self.shown) < MAX_SHOWN:
-            self.shown.append(verdict)
-        elif verdict.reason in self.others or len(self.others) < MAX_REASONS:
-            self.others[verdict.reason] += 1
+            self.shown.append(row)
+        elif row.reason in self.others or len(self.others) < MAX_REASONS:
+            self.others[row.reason] += 1
         else:
             self.others[_OTHER] += 1
 
