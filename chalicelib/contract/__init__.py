@@ -169,17 +169,14 @@ def _part_validator(schema: str, field: str) -> Callable[[object], object]:
     return _compiled(load(schema)["properties"][field])
 
 
-def _compiled(definition: Mapping[str, Any]) -> Callable[[object], object]:
-    validate: Callable[[object], object] = fastjsonschema.compile(
-        dict(definition), use_default=False, formats=_FORMATS
-    )
-    return validate
-
-
 @cache
 def _lenient_validator(schema: str) -> Callable[[object], object]:
     definition = {name: rule for name, rule in load(schema).items() if name != "additionalProperties"}
+    return _compiled(definition, use_formats=False)
+
+
+def _compiled(definition: Mapping[str, Any], *, use_formats: bool = True) -> Callable[[object], object]:
     validate: Callable[[object], object] = fastjsonschema.compile(
-        definition, use_default=False, use_formats=False
+        dict(definition), use_default=False, formats=_FORMATS, use_formats=use_formats
     )
     return validate
