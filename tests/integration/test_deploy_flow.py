@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -92,22 +93,40 @@ def environment(proxy):
 
 @pytest.fixture(scope="module")
 def run(clone, environment):
-    """``run(*arguments)`` runs the clone's ``python -m ops``; ``chalice=True`` its chalice command."""
+    """``run(*arguments)`` runs the clone's ``python -m ops``; ``chalice=True`` its chalice command.
 
-    def start(*arguments, chalice=False):
+    ``typed`` are the lines that a person types at the terminal. Without them there is no terminal.
+    """
+
+    def start(*arguments, chalice=False, typed=()):
         command = ["-c", CHALICE] if chalice else ["-m", "ops"]
-        return subprocess.run(
-            [sys.executable, *command, *arguments],
-            cwd=clone,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=180,
-        )
+        with standard_input(typed) as stdin:
+            return subprocess.run(
+                [sys.executable, *command, *arguments],
+                cwd=clone,
+                env=environment,
+                stdin=stdin,
+                capture_output=True,
+                check=False,
+                text=True,
+                timeout=180,
+            )
 
     return start
+
+
+@contextmanager
+def standard_input(typed):
+    if not typed:
+        yield subprocess.DEVNULL
+        return
+    controller, terminal = pty.openpty()
+    try:
+        os.write(controller, "".join(f"{line}\n" for line in typed).encode())
+        yield terminal
+    finally:
+        os.close(controller)
+        os.close(terminal)
 
 
 def config(clone):
@@ -412,23 +431,10 @@ def test_what_is_destroyed_is_named_and_the_events_are_kept_until_asked_for(depl
     assert deployed["EventsBucket"] not in [b["Name"] for b in client("s3").list_buckets()["Buckets"]]
 
 
-def test_at_a_terminal_what_is_missing_is_asked_for_checked_and_remembered(deployed, clone, environment):
+def test_at_a_terminal_what_is_missing_is_asked_for_checked_and_remembered(deployed, run, clone):
     """A stage of a fresh clone; the person at the terminal mistypes the campaign and refuses the plan."""
     typed = ["my-campaign", CAMPAIGN_ARN, TRACKING_ID, "", "ops@shop.example", "n"]
-    controller, terminal = pty.openpty()
-    os.write(controller, "".join(f"{line}\n" for line in typed).encode())
-    ran = subprocess.run(
-        [sys.executable, "-m", "ops", "pipeline", "--stage", "prod"],
-        cwd=clone,
-        env=environment,
-        stdin=terminal,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=120,
-    )
-    os.close(controller)
-    os.close(terminal)
+    ran = run("pipeline", "--stage", "prod", typed=typed)
     assert (ran.returncode, ran.stderr) == (1, "Nothing was changed.\n")
     assert "CampaignArn is 'my-campaign'; it must look like arn:aws:personalize:" in ran.stdout
     assert "  + AWS::Kinesis::Stream" in ran.stdout
@@ -452,23 +458,10 @@ def test_after_all_is_destroyed_it_can_be_deployed_again(run, clone):
     assert "(as answered before)" not in ran.stdout
 
 
-def test_a_step_that_is_declined_after_others_says_which_were_taken(run, clone, environment):
+def test_a_step_that_is_declined_after_others_says_which_were_taken(run):
     """The person at the terminal agrees to the first plan that there is, and not to the second."""
-    controller, terminal = pty.openpty()
-    os.write(controller, b"y\nn\n")
     changed = ["--parameter", "StreamRetentionHours=96"]
-    ran = subprocess.run(
-        [sys.executable, "-m", "ops", "deploy", "--stage", "dev", *changed],
-        cwd=clone,
-        env=environment,
-        stdin=terminal,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=120,
-    )
-    os.close(controller)
-    os.close(terminal)
+    ran = run("deploy", "--stage", "dev", *changed, typed=["y", "n"])
     assert (ran.returncode, ran.stderr) == (1, "Deployed before: the pipeline. The rest is as it was.\n")
 
 
