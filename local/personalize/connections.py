@@ -1,4 +1,4 @@
-"""Reset of a client's connection, as a network fault. HTTP frameworks do not offer it."""
+"""Faults of the network: a connection that is reset, a response that stops. HTTP frameworks have neither."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -58,3 +59,40 @@ class ResetResponse(Response):
         # Wait for the end of the connection: the server logs an error when an application returns early.
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+class StalledResponse(Response):
+    """The headers and half of the body of a response, then nothing more. Without a body, nothing is sent.
+
+    It ends when the client leaves. When ``stopping`` is set, or after ``seconds``, it resets the connection.
+    """
+
+    def __init__(
+        self, whole: Response, connections: Connections, stopping: asyncio.Event, seconds: float
+    ) -> None:
+        super().__init__()
+        self._whole = whole
+        self._connections = connections
+        self._stopping = stopping
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._whole.body:
+            await self._send_half(send)
+        reset = asyncio.create_task(self._reset_later(scope))
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            reset.cancel()
+
+    async def _send_half(self, send: Send) -> None:
+        whole = self._whole
+        half = whole.body[: len(whole.body) // 2]
+        await send({"type": "http.response.start", "status": whole.status_code, "headers": whole.raw_headers})
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+
+    async def _reset_later(self, scope: Scope) -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), self._seconds)
+        self._connections.reset(scope)

@@ -45,15 +45,17 @@ class Control:
         self._faults = Faults()
         self._injected: Counter[str] = Counter()
 
-    def next_fault(self, operation: str) -> InjectedFault:
-        """Return the fault of the next request and count it."""
-        fault = self._faults.next_fault(operation)
+    def next_fault(self, operation: str, campaign: str | None) -> InjectedFault:
+        """Return the fault of the next request and count it. ``campaign`` is the one that it names."""
+        fault = self._faults.next_fault(operation, campaign)
         if fault.delay_seconds:
             self._injected["delayed"] += 1
         if fault.reset is not None:
             self._injected[fault.reset.value] += 1
         if fault.error is not None:
             self._injected[fault.error.code] += 1
+        if fault.stalled:
+            self._injected["stalled"] += 1
         return fault
 
     def refuse_marked(self, request: PutEventsRequest | PutActionInteractionsRequest) -> None:

@@ -25,7 +25,7 @@ from local.personalize.action_requests import (
     parse_put_actions,
 )
 from local.personalize.background import GroupCommit
-from local.personalize.connections import Connections, ResetResponse
+from local.personalize.connections import Connections, ResetResponse, StalledResponse
 from local.personalize.control import Control
 from local.personalize.engine import Engine
 from local.personalize.errors import (
@@ -36,7 +36,7 @@ from local.personalize.errors import (
     UnavailableError,
     UnknownOperationError,
 )
-from local.personalize.faults import Reset
+from local.personalize.faults import MAX_LATENCY_MS, Reset, campaign_name
 from local.personalize.requests import (
     parse_put_events,
     parse_put_items,
@@ -50,6 +50,20 @@ from local.personalize.store import Call
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ReceivedBody:
+    """The body of a request, or the error of a body that cannot be used. Faults come before that error."""
+
+    content: Body
+    error: ServiceError | ClientDisconnect | None = None
+
+    def valid(self) -> Body:
+        """Return the body. Raises its error."""
+        if self.error is not None:
+            raise self.error
+        return self.content
 
 
 @dataclass(frozen=True)
@@ -104,23 +118,28 @@ class Operations:
     def route(self, path: str, name: str, operation: Callable[[Body, str], Awaitable[Body | None]]) -> Route:
         """Return the route of an operation, with the faults that are switched on.
 
-        Faults come before the body is validated, as on the service.
+        Faults come before the body is validated, as on the service. The body is read before them, because it
+        names the campaign.
         """
         parts = self._parts
 
         async def endpoint(request: Request) -> Response:
             request.state.call_id = parts.new_id()
-            fault = parts.control.next_fault(name)
+            body = await _receive_body(request)
+            fault = parts.control.next_fault(name, campaign_name(body.content))
             if fault.delay_seconds:
                 await _delay(fault.delay_seconds, parts.stopping)
             if fault.reset is Reset.BEFORE_REQUEST:
                 return ResetResponse(parts.connections)
             if fault.error is not None:
                 raise fault.error
-            content = await operation(await _read_body(request), request.state.call_id)
+            content = await operation(body.valid(), request.state.call_id)
             if fault.reset is Reset.AFTER_REQUEST:
                 return ResetResponse(parts.connections)
-            return _response(request, 200, content)
+            response = _response(request, 200, content)
+            if fault.stalled:
+                return StalledResponse(response, parts.connections, parts.stopping, MAX_LATENCY_MS / 1000)
+            return response
 
         return Route(path, endpoint, methods=["POST"])
 
@@ -165,6 +184,13 @@ async def _delay(seconds: float, stopping: asyncio.Event) -> None:
     except asyncio.TimeoutError:
         return
     raise UnavailableError("The local engine is stopping")
+
+
+async def _receive_body(request: Request) -> ReceivedBody:
+    try:
+        return ReceivedBody(await _read_body(request))
+    except (ServiceError, ClientDisconnect) as error:
+        return ReceivedBody({}, error)
 
 
 async def _read_body(request: Request) -> Body:

@@ -13,8 +13,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.catalogue import FOLDER
-from local.personalize import CAMPAIGN_ARN, ITEMS_DATASET_ARN, TRACKING_ID, USERS_DATASET_ARN
+from local.personalize import (
+    CAMPAIGN_ARN,
+    CAMPAIGN_ARNS,
+    ITEMS_DATASET_ARN,
+    TRACKING_ID,
+    USERS_DATASET_ARN,
+)
 from local.personalize.faults import FaultSettings
 from local.personalize.imports import read_folder
 from local.personalize.process import EngineProcess, EngineProcessError, running_engine
@@ -34,14 +41,14 @@ ROOT = Path(__file__).parents[2]
 SENT_AT = datetime(2026, 2, 1, 12, 0, tzinfo=timezone.utc)
 
 
-def client(service: str, engine: EngineProcess) -> Any:
+def client(service: str, engine: EngineProcess, **options: Any) -> Any:
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=engine.url,
         region_name="us-east-1",
         aws_access_key_id="nobody",
         aws_secret_access_key="nothing",
-        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
+        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16, **options),
     )
 
 
@@ -505,6 +512,154 @@ def test_marked_events_make_their_call_invalid_and_no_other(caller: Caller, sess
     assert [event["itemId"] for event in caller.stored(session)] == ["emma"]
 
 
+FAULTS = {
+    "throttled": ({"throttleRate": 1}, "ThrottlingException"),
+    "failing": ({"errorRate": 1, "errorStatus": 500}, "InternalFailure"),
+    "unavailable": ({"errorRate": 1}, "ServiceUnavailable"),
+    "hanging": ({"latencyMs": 60_000}, "ReadTimeoutError"),
+    "stalled": ({"stallRate": 1}, "ReadTimeoutError"),
+    "reset": ({"resetRate": 1}, "ConnectionClosedError"),
+    "lost": ({"lostAnswerRate": 1}, "ConnectionClosedError"),
+    "denied": ({"accessDenied": True}, "AccessDeniedException"),
+    "missing": ({"campaignMissing": True}, "ResourceNotFoundException"),
+}
+
+
+@pytest.fixture(scope="module")
+def hasty(shared: Caller) -> Iterator[Any]:
+    """A client of the runtime that does not wait long for the response."""
+    with closing(client("personalize-runtime", shared.engine, read_timeout=0.1)) as runtime:
+        yield runtime
+
+
+def outcome(call: Callable[..., Any], **arguments: Any) -> str:
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    except BotoCoreError as error:
+        return type(error).__name__
+    return "served"
+
+
+def calls_of_campaigns(runtime: Any) -> dict[str, Callable[[], str]]:
+    """Return calls of the three operations, each of which returns its outcome."""
+    user: Any = {"userId": "u"}
+    ranked = user | {"inputList": ["emma"]}
+    recommend, rank, act = (
+        partial(outcome, call)
+        for call in (
+            runtime.get_recommendations,
+            runtime.get_personalized_ranking,
+            runtime.get_action_recommendations,
+        )
+    )
+    arns = CAMPAIGN_ARNS
+    return {
+        "recommendations of local": partial(recommend, campaignArn=arns["local"], **user),
+        "recommendations of the recommender": partial(recommend, recommenderArn=arns["local"], **user),
+        "recommendations of popular": partial(recommend, campaignArn=arns["popular"], **user),
+        "ranking of local": partial(rank, campaignArn=arns["local"], **ranked),
+        "ranking of ranking": partial(rank, campaignArn=arns["ranking"], **ranked),
+        "actions": partial(act, campaignArn=arns["actions"], **user),
+    }
+
+
+@pytest.mark.parametrize(("faults", "expected"), FAULTS.values(), ids=FAULTS)
+def test_every_operation_with_a_campaign_gets_each_fault(
+    faults: dict[str, Any], expected: str, caller: Caller, hasty: Any
+) -> None:
+    calls = calls_of_campaigns(hasty if expected == "ReadTimeoutError" else caller.runtime)
+    caller.engine.set_faults(**faults)
+    for name in ("recommendations of local", "ranking of local", "actions"):
+        assert calls[name]() == expected, name
+
+
+@pytest.mark.parametrize(("faults", "expected"), FAULTS.values(), ids=FAULTS)
+def test_faults_of_one_campaign_leave_the_others_healthy(
+    faults: dict[str, Any], expected: str, caller: Caller, hasty: Any, session: str
+) -> None:
+    runtime = hasty if expected == "ReadTimeoutError" else caller.runtime
+    affected = ("recommendations of local", "recommendations of the recommender", "ranking of local")
+    caller.engine.set_faults(campaigns=["local"], **faults)
+    for name, call in calls_of_campaigns(runtime).items():
+        if name in affected:
+            assert call() == expected, name
+    for name, call in calls_of_campaigns(caller.runtime).items():
+        if name not in affected:
+            assert call() == "served", name
+    caller.put({"itemId": "emma"}, session=session)
+    assert len(caller.stored(session)) == 1
+
+
+def test_a_campaign_that_the_engine_does_not_have_is_refused_with_those_that_it_has(caller: Caller) -> None:
+    with pytest.raises(EngineProcessError, match=r"400 .*local, popular, similar, ranking, actions"):
+        caller.engine.set_faults(campaigns=["locale"])
+
+
+SERIALIZATION = (400, "SerializationException")
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"{", SERIALIZATION),
+        (b'["campaignArn"]', SERIALIZATION),
+        (b"\xff", SERIALIZATION),
+        (b"[" * 100_000, SERIALIZATION),
+        (b" " * (2 * 1024 * 1024 + 1), (413, "RequestEntityTooLargeException")),
+        (b'{"campaignArn": ["local"], "userId": "u"}', (400, "InvalidInputException")),
+    ],
+    ids=["cut", "list", "no text", "deep", "large", "no name"],
+)
+def test_faults_come_before_an_invalid_body_which_names_no_campaign(
+    body: bytes, error: tuple[int, str], caller: Caller
+) -> None:
+    def error_type() -> tuple[int, str]:
+        status, headers, _ = raw(caller.engine, "POST", "/recommendations", body)
+        return status, headers["x-amzn-errortype"]
+
+    caller.engine.set_faults(accessDenied=True)
+    assert error_type() == (403, "AccessDeniedException")
+    caller.engine.set_faults(accessDenied=True, campaigns=["local"])
+    assert error_type() == error
+
+
+@contextmanager
+def begun(engine: EngineProcess, path: str, body: Any) -> Iterator[HTTPConnection]:
+    """Send a request. Its response is not read yet."""
+    host, port = engine.url.removeprefix("http://").split(":")
+    with closing(HTTPConnection(host, int(port), timeout=10)) as connection:
+        connection.request("POST", path, json.dumps(body).encode())
+        yield connection
+
+
+def test_a_stalled_response_has_all_headers_and_half_of_its_body(caller: Caller) -> None:
+    caller.engine.set_faults(stallRate=1)
+    with begun(caller.engine, "/recommendations", {"campaignArn": CAMPAIGN_ARN, "userId": "u"}) as connection:
+        response = connection.getresponse()
+        assert response.status == 200
+        assert response.getheader("x-amzn-RequestId")
+        half = response.read(int(response.headers["content-length"]) // 2)
+        assert half.startswith(b'{"itemList":[')
+        connection.sock.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            response.read(1)
+
+
+def test_a_stalled_response_without_a_body_is_not_begun_and_its_event_is_stored(
+    caller: Caller, session: str
+) -> None:
+    event = {"eventType": "view", "sentAt": 1770000000}
+    body = {"trackingId": TRACKING_ID, "sessionId": session, "eventList": [event]}
+    caller.engine.set_faults(stallRate=1)
+    with begun(caller.engine, "/events", body) as connection:
+        wait_until(lambda: len(caller.stored(session)) == 1)
+        connection.sock.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            connection.getresponse()
+
+
 def test_the_same_seed_repeats_the_same_faults(caller: Caller) -> None:
     def outcome() -> str:
         try:
@@ -577,13 +732,25 @@ def test_a_signal_stops_it_quickly_and_cleanly(number: int, tmp_path: Path) -> N
         assert len(caller.engine.output.read_text().splitlines()) == 1
 
 
-def test_it_stops_although_a_slow_request_is_in_progress(tmp_path: Path) -> None:
-    with running(tmp_path / "events.db") as caller, ThreadPoolExecutor(1) as pool:
+def test_it_stops_although_slow_and_stalled_requests_are_in_progress(tmp_path: Path) -> None:
+    body = {"campaignArn": CAMPAIGN_ARN, "userId": "u"}
+    with (
+        running(tmp_path / "events.db") as caller,
+        ThreadPoolExecutor(1) as pool,
+        ExitStack() as left,
+        ExitStack() as waiting,
+    ):
         caller.engine.set_faults(latencyMs=60_000)
         slow = pool.submit(lambda: error_of(lambda: caller.recommend(userId="u")))
         wait_until(lambda: caller.stats()["faults"].get("delayed") == 1)
+        caller.engine.set_faults(stallRate=1)
+        for clients in (left, waiting):
+            clients.enter_context(begun(caller.engine, "/recommendations", body))
+        wait_until(lambda: caller.stats()["faults"].get("stalled") == 2)
+        left.close()
         assert caller.engine.stop() == 0
         assert slow.result() == ("ServiceUnavailable", 503)
+        # The server would print that it cancels a request, if one were still in progress after a second.
         assert len(caller.engine.output.read_text().splitlines()) == 1
 
 

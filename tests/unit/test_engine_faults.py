@@ -8,17 +8,34 @@ from typing import Any
 import pytest
 
 from local.personalize.errors import FaultSettingError, InvalidInputError
-from local.personalize.faults import Faults, FaultSettings, InjectedFault, Reset, parse_settings
+from local.personalize.faults import (
+    CAMPAIGN_OPERATIONS,
+    OPERATIONS,
+    Faults,
+    FaultSettings,
+    InjectedFault,
+    Reset,
+    campaign_name,
+    parse_settings,
+)
 from local.personalize.requests import Event, PutEventsRequest
 
+EVERY_RATE = ("resetRate", "throttleRate", "errorRate", "lostAnswerRate", "stallRate")
 
-def draw(count: int, operation: str = "PutEvents", **settings: Any) -> list[InjectedFault]:
+
+def draw(
+    count: int, operation: str = "PutEvents", campaign: str | None = None, /, **settings: Any
+) -> list[InjectedFault]:
     faults = Faults(parse_settings(settings))
-    return [faults.next_fault(operation) for _ in range(count)]
+    return [faults.next_fault(operation, campaign) for _ in range(count)]
 
 
 def outcome(fault: InjectedFault) -> str:
-    return fault.error.code if fault.error else fault.reset.value if fault.reset else "served"
+    if fault.error:
+        return fault.error.code
+    if fault.reset:
+        return fault.reset.value
+    return "stalled" if fault.stalled else "served"
 
 
 def test_all_faults_are_off_at_the_start() -> None:
@@ -33,11 +50,38 @@ def test_all_faults_are_off_at_the_start() -> None:
         ({"errorRate": 1, "errorStatus": 500}, "InternalFailure"),
         ({"resetRate": 1}, Reset.BEFORE_REQUEST.value),
         ({"lostAnswerRate": 1}, Reset.AFTER_REQUEST.value),
+        ({"stallRate": 1}, "stalled"),
         ({"accessDenied": True}, "AccessDeniedException"),
     ],
 )
-def test_a_fault_with_rate_one_affects_every_request(settings: dict[str, Any], expected: str) -> None:
-    assert {outcome(fault) for fault in draw(50, **settings)} == {expected}
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_fault_with_rate_one_affects_every_request(
+    settings: dict[str, Any], expected: str, operation: str
+) -> None:
+    assert {outcome(fault) for fault in draw(50, operation, **settings)} == {expected}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_missing_campaign_affects_the_operations_that_name_one(operation: str) -> None:
+    names_one = operation in CAMPAIGN_OPERATIONS
+    assert names_one == operation.startswith("Get")
+    expected = "ResourceNotFoundException" if names_one else "served"
+    assert outcome(draw(1, operation, campaignMissing=True)[0]) == expected
+
+
+def test_of_several_faults_a_request_gets_the_first_in_the_documented_order() -> None:
+    faults = [
+        ("resetRate", 1, "reset"),
+        ("accessDenied", True, "AccessDeniedException"),
+        ("campaignMissing", True, "ResourceNotFoundException"),
+        ("throttleRate", 1, "ThrottlingException"),
+        ("errorRate", 1, "ServiceUnavailable"),
+        ("lostAnswerRate", 1, "lostAnswer"),
+        ("stallRate", 1, "stalled"),
+    ]
+    for first, (_, _, expected) in enumerate(faults):
+        settings: dict[str, Any] = {key: value for key, value, _ in faults[first:]}
+        assert outcome(draw(1, "GetRecommendations", **settings)[0]) == expected
 
 
 def test_rates_hold_and_are_independent() -> None:
@@ -47,24 +91,28 @@ def test_rates_hold_and_are_independent() -> None:
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
-    settings: dict[str, Any] = {
-        "seed": 7,
-        "throttleRate": 0.2,
-        "resetRate": 0.2,
-        "errorRate": 0.2,
-        "lostAnswerRate": 0.2,
-    }
+    settings: dict[str, Any] = {"seed": 7} | dict.fromkeys(EVERY_RATE, 0.2)
     first, second = ([outcome(fault) for fault in draw(200, **settings)] for _ in range(2))
     assert first == second
-    assert len(set(first)) == 5
+    assert len(set(first)) == 6
 
 
-def test_switching_one_fault_off_does_not_move_the_others() -> None:
-    both = [outcome(fault) for fault in draw(300, seed=7, throttleRate=0.2, errorRate=0.2)]
-    alone = [outcome(fault) for fault in draw(300, seed=7, errorRate=0.2)]
-    errors = [number for number, name in enumerate(both) if name == "ServiceUnavailable"]
-    assert errors
-    assert all(alone[number] == "ServiceUnavailable" for number in errors)
+@pytest.mark.parametrize(
+    ("rate", "name"),
+    [
+        ("resetRate", "reset"),
+        ("throttleRate", "ThrottlingException"),
+        ("errorRate", "ServiceUnavailable"),
+        ("lostAnswerRate", "lostAnswer"),
+        ("stallRate", "stalled"),
+    ],
+)
+def test_switching_the_other_faults_off_does_not_move_a_fault(rate: str, name: str) -> None:
+    together = [outcome(fault) for fault in draw(300, seed=7, **dict.fromkeys(EVERY_RATE, 0.2))]
+    alone = [outcome(fault) for fault in draw(300, seed=7, **{rate: 0.2})]
+    affected = [number for number, found in enumerate(together) if found == name]
+    assert affected
+    assert all(alone[number] == name for number in affected)
 
 
 def test_latency_delays_every_request_and_the_failing_ones_too() -> None:
@@ -75,6 +123,56 @@ def test_other_operations_get_no_fault() -> None:
     settings = {"operations": ["PutEvents"], "throttleRate": 1, "latencyMs": 100}
     assert draw(1, "GetRecommendations", **settings) == [InjectedFault()]
     assert outcome(draw(1, "PutEvents", **settings)[0]) == "ThrottlingException"
+
+
+@pytest.mark.parametrize("operation", CAMPAIGN_OPERATIONS)
+def test_other_campaigns_get_no_fault(operation: str) -> None:
+    settings = {"campaigns": ["local", "ranking"], "throttleRate": 1, "latencyMs": 100}
+    assert outcome(draw(1, operation, "local", **settings)[0]) == "ThrottlingException"
+    assert outcome(draw(1, operation, "ranking", **settings)[0]) == "ThrottlingException"
+    assert draw(1, operation, "popular", **settings) == [InjectedFault()]
+    assert draw(1, operation, None, **settings) == [InjectedFault()]
+
+
+@pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - set(CAMPAIGN_OPERATIONS)))
+def test_operations_without_a_campaign_get_no_fault_of_a_campaign(operation: str) -> None:
+    settings = {"campaigns": ["local"], "throttleRate": 1, "latencyMs": 100}
+    assert draw(1, operation, None, **settings) == [InjectedFault()]
+    assert draw(1, operation, "local", **settings) == [InjectedFault()]
+
+
+def test_operation_and_campaign_both_have_to_match() -> None:
+    settings = {"operations": ["GetRecommendations"], "campaigns": ["local"], "throttleRate": 1}
+    assert outcome(draw(1, "GetRecommendations", "local", **settings)[0]) == "ThrottlingException"
+    assert draw(1, "GetPersonalizedRanking", "local", **settings) == [InjectedFault()]
+    assert draw(1, "GetRecommendations", "popular", **settings) == [InjectedFault()]
+
+
+def test_a_choice_of_campaigns_does_not_move_the_faults() -> None:
+    faults = Faults(parse_settings({"seed": 7, "throttleRate": 0.5, "campaigns": ["local"]}))
+    mixed = []
+    for _ in range(100):
+        mixed.append(outcome(faults.next_fault("GetRecommendations", "local")))
+        assert outcome(faults.next_fault("GetRecommendations", "popular")) == "served"
+    alone = [outcome(fault) for fault in draw(200, "GetRecommendations", seed=7, throttleRate=0.5)]
+    assert mixed == alone[::2]
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"campaignArn": "arn:aws:personalize:us-east-1:000000000000:campaign/local"}, "local"),
+        ({"recommenderArn": "arn:aws:personalize:us-east-1:000000000000:recommender/shop"}, "shop"),
+        ({"campaignArn": None, "recommenderArn": "recommender/shop"}, "shop"),
+        ({"campaignArn": "no-arn"}, "no-arn"),
+        ({"campaignArn": ["local"]}, None),
+        ({"campaignArn": 1}, None),
+        ({"campaignArn": ""}, None),
+        ({}, None),
+    ],
+)
+def test_the_name_of_a_campaign_is_the_last_part_of_its_arn(body: dict[str, Any], name: str | None) -> None:
+    assert campaign_name(body) == name
 
 
 def request_of(*events: tuple[str, str | None]) -> PutEventsRequest:
@@ -90,14 +188,22 @@ def test_a_marked_item_or_event_type_makes_the_call_invalid() -> None:
         faults.refuse_marked(request_of(("worse", "good")))
 
 
+@pytest.mark.parametrize("limit", [{"campaigns": ["local"]}, {"operations": ["PutActionInteractions"]}])
+def test_a_marked_item_is_valid_where_the_faults_do_not_reach(limit: dict[str, Any]) -> None:
+    Faults(parse_settings({"invalidItemIds": ["bad"]} | limit)).refuse_marked(request_of(("view", "bad")))
+
+
 def test_settings_come_back_as_they_were_put() -> None:
     settings = {
         "seed": 3,
         "operations": ["PutEvents", "GetRecommendations"],
+        "campaigns": ["local", "popular"],
         "latencyMs": 5,
         "resetRate": 0.1,
         "lostAnswerRate": 0.2,
+        "stallRate": 0.5,
         "accessDenied": True,
+        "campaignMissing": True,
         "throttleRate": 0.3,
         "errorRate": 0.4,
         "errorStatus": 500,
@@ -124,6 +230,14 @@ def test_settings_come_back_as_they_were_put() -> None:
         ({"accessDenied": 1}, "accessDenied"),
         ({"operations": ["PutEvent"]}, "operations"),
         ({"operations": "PutEvents"}, "operations"),
+        (
+            {"campaigns": ["locale"]},
+            "'campaigns' must be a list of names out of local, popular, similar, ranking, actions",
+        ),
+        ({"campaigns": "local"}, "campaigns"),
+        ({"campaigns": [["local"]]}, "campaigns"),
+        ({"stallRate": -0.1}, "stallRate"),
+        ({"campaignMissing": 1}, "campaignMissing"),
         ({"invalidItemIds": [1]}, "invalidItemIds"),
         ([], "JSON object"),
     ],
