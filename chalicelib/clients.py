@@ -3,7 +3,8 @@
 The time-outs are chosen against two clocks. API Gateway gives up on the API function after 29 s, and a caller
 long before that. ``deliver_events`` has the timeout of .chalice/config.json and keeps ten seconds of it for
 quarantine and response. ``standard`` is botocore's retry mode with jittered backoff and a retry quota, so
-that a service in trouble is not hammered. It retries throttling, 5xx, connection loss and time-outs.
+that a service in trouble is not hammered. It retries throttling, 5xx, connection loss and time-outs. Calls of
+personalize-runtime have a deadline instead: ``transport``.
 
 The clients are those of boto3, made by the botocore below it. Importing boto3 loads its resources and its S3
 transfer manager, which nothing here uses, and that is a tenth of a cold start (docs/performance.md).
@@ -11,6 +12,7 @@ transfer manager, which nothing here uses, and that is a tenth of a cold start (
 
 from __future__ import annotations
 
+import random
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
+    from chalicelib.transport import Transport
+
 USER_AGENT = f"personalize-api Botocore/{__version__}"
 SERVICES = ("kinesis", "personalize-events", "personalize-runtime", "s3", "sqs")
 
@@ -35,17 +39,38 @@ class Clients:
     """One client per service, each made when it is first used and kept.
 
     ``delivery_concurrency`` is the number of calls to personalize-events at a time. With fewer connections,
-    urllib3 opens and drops them.
+    urllib3 opens and drops them. ``page_concurrency`` is the same of personalize-runtime, and
+    ``budget_seconds`` the time for what one request asks of it.
     """
 
-    def __init__(self, *, delivery_concurrency: int) -> None:
+    def __init__(
+        self, *, delivery_concurrency: int, page_concurrency: int = 1, budget_seconds: float = 1.0
+    ) -> None:
         self._delivery_concurrency = delivery_concurrency
+        self._page_concurrency = page_concurrency
+        self._budget_seconds = budget_seconds
 
     @cached_property
     def personalize_runtime(self) -> PersonalizeRuntimeClient:
-        """A page waits for this one: two tries of at most 1 + 3 s leave time to say 503 ourselves."""
-        client = self._client("personalize-runtime", connect_seconds=1, read_seconds=3, attempts=2)
+        """A page waits for this one, so each of its calls has a deadline, which ``transport`` keeps.
+
+        The time-outs here count behind a proxy only. Together they are the whole budget.
+        """
+        half = self._budget_seconds / 2
+        client = self._client("personalize-runtime", connect_seconds=half, read_seconds=half, attempts=1)
+        self.transport.attach(client)
         return cast("PersonalizeRuntimeClient", client)
+
+    @cached_property
+    def transport(self) -> Transport:
+        """What sends the calls of ``personalize_runtime``."""
+        from chalicelib.transport import Transport  # noqa: PLC0415 - the delivery does without
+
+        return Transport(
+            chance=random.random,
+            connections=self._page_concurrency,
+            ca_bundle=self._session.get_config_variable("ca_bundle"),
+        )
 
     @cached_property
     def kinesis(self) -> KinesisClient:
