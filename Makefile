@@ -19,10 +19,10 @@ SAM_CLI := 1.170.0
 POWERTOOLS := 3.37.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity clean
+.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own data, PORT=4566, ENGINE_PORT=4567)
 	@exec $(BIN)/python -m local $(if $(DATA),--data "$$DATA") $(if $(PORT),--port $(PORT)) \
@@ -137,6 +137,13 @@ capacity: $(INSTALLED) ## Shards, calls and price on paper (EVENTS_PER_SECOND=50
 		$(if $(SECONDS_BETWEEN_EVENTS),--seconds-between-events "$(SECONDS_BETWEEN_EVENTS)") \
 		$(if $(EVENTS_PER_REQUEST),--events-per-request "$(EVENTS_PER_REQUEST)") \
 		$(if $(RECORD_BYTES),--record-bytes "$(RECORD_BYTES)") $(if $(SHARDS),--shards "$(SHARDS)") $(ARGS)
+
+experiment-size: $(INSTALLED) ## Users and days that an experiment needs (BASELINE=0.04 EFFECT=0.1 USERS_PER_DAY=20000 SHARE=0.1, ARGS=--help for the rest)
+	@$(BIN)/python -m ops experiment-size \
+		$(if $(BASELINE),--baseline "$(BASELINE)") $(if $(EFFECT),--effect "$(EFFECT)") \
+		$(if $(USERS_PER_DAY),--users-per-day "$(USERS_PER_DAY)") $(if $(SHARE),--share "$(SHARE)") \
+		$(if $(SIGNIFICANCE),--significance "$(SIGNIFICANCE)") $(if $(POWER),--power "$(POWER)") \
+		$(if $(COMPARISONS),--comparisons "$(COMPARISONS)") $(ARGS)
 
 clean: ## Remove what was built, installed and remembered
 	@$(PYTHON) -B -m local.state clean

@@ -321,3 +321,27 @@ def capacity(arguments: tuple[str, ...]) -> None:
     from ops.capacity import capacity as calculator
 
     calculator.main(arguments)
+
+
+@commands.command("experiment-size", cls=Command, if_interrupted="Nothing was changed.")
+@click.option("--baseline", type=float, required=True, help="Share of users that do the thing today: 0.04.")
+@click.option("--effect", type=float, required=True, help="Smallest rise to detect, relative: 0.1 for 10 %.")
+@click.option("--users-per-day", type=float, required=True, help="New users a day, of both variants.")
+@click.option("--share", default=0.5, show_default=True, help="Share of the smaller variant.")
+@click.option("--significance", default=0.05, show_default=True, help="Chance to see what is not there.")
+@click.option("--power", default=0.8, show_default=True, help="Chance to see the effect if it is there.")
+@click.option("--comparisons", default=1, show_default=True, help="Comparisons that the experiment makes.")
+def experiment_size(
+    *,
+    baseline: float,
+    effect: float,
+    users_per_day: float,
+    share: float,
+    significance: float,
+    power: float,
+    comparisons: int,
+) -> None:
+    """Users and days that an experiment needs, on paper."""
+    from ops.experiment_size import Comparison, report
+
+    click.echo(report(Comparison(baseline, effect, users_per_day, share, significance, power, comparisons)))
