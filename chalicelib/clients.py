@@ -39,25 +39,17 @@ class Clients:
     """One client per service, each made when it is first used and kept.
 
     ``delivery_concurrency`` is the number of calls to personalize-events at a time. With fewer connections,
-    urllib3 opens and drops them. ``page_concurrency`` is the same of personalize-runtime, and
-    ``budget_seconds`` the time for what one request asks of it.
+    urllib3 opens and drops them. ``page_concurrency`` is the same of personalize-runtime.
     """
 
-    def __init__(
-        self, *, delivery_concurrency: int, page_concurrency: int = 1, budget_seconds: float = 1.0
-    ) -> None:
+    def __init__(self, *, delivery_concurrency: int, page_concurrency: int = 1) -> None:
         self._delivery_concurrency = delivery_concurrency
         self._page_concurrency = page_concurrency
-        self._budget_seconds = budget_seconds
 
     @cached_property
     def personalize_runtime(self) -> PersonalizeRuntimeClient:
-        """A page waits for this one, so each of its calls has a deadline, which ``transport`` keeps.
-
-        The time-outs here count behind a proxy only. Together they are the whole budget.
-        """
-        half = self._budget_seconds / 2
-        client = self._client("personalize-runtime", connect_seconds=half, read_seconds=half, attempts=1)
+        """A page waits for this one, so each of its calls has a deadline, which ``transport`` keeps."""
+        client = self._client("personalize-runtime", connect_seconds=1, read_seconds=3, attempts=1)
         self.transport.attach(client)
         return cast("PersonalizeRuntimeClient", client)
 

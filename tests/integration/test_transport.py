@@ -17,6 +17,7 @@ import pytest
 
 from chalicelib.clients import Clients
 from chalicelib.errors import AwsError, ThrottledError, UnavailableError, from_botocore
+from chalicelib.transport import Transport
 
 BODY = b'{"itemList":[{"itemId":"a"}],"recommendationId":"r"}'
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY)
@@ -36,6 +37,7 @@ class Server:
         self.stopping = threading.Event()
         self.connections = 0
         self.requests = 0
+        self.received = b""
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
@@ -65,6 +67,7 @@ class Server:
                 return False
             received += part
         self.requests += 1
+        self.received = received
         return True
 
     def send_slowly(self, connection, data):
@@ -96,8 +99,8 @@ def serving(play):
 def clients_of(monkeypatch):
     """``clients_of(port)`` are new clients of a server."""
 
-    def make(port):
-        monkeypatch.setenv("AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME", f"http://127.0.0.1:{port}")
+    def make(port, host="127.0.0.1"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_PERSONALIZE_RUNTIME", f"http://{host}:{port}")
         return Clients(delivery_concurrency=1, page_concurrency=10)
 
     return make
@@ -135,6 +138,11 @@ def stop_in_the_body(server, connection, number):
     server.receive(connection)
     connection.sendall(OK + BODY[:20])
     server.stopping.wait(FOREVER_SECONDS)
+
+
+def end_too_soon(server, connection, number):
+    server.receive(connection)
+    connection.sendall(OK + BODY[:20])
 
 
 def drip_the_headers(server, connection, number):
@@ -198,6 +206,7 @@ def failing(status, code=""):
         drip_the_headers,
         drip_the_body,
         drip_chunks,
+        end_too_soon,
         reset,
         hang_up,
         speak_nonsense,
@@ -267,35 +276,73 @@ def test_what_does_not_pass_is_not_tried_again(clients_of, status, code):
         assert server.requests == 1
 
 
-def test_no_second_try_is_made_when_no_time_is_left(clients_of):
-    def play(server, connection, number):
-        while server.receive(connection):
-            server.stopping.wait(0.3)
-            connection.sendall(failing(503))
-
-    with serving(play) as server:
-        assert type(call(clients_of(server.port), 0.32)) is UnavailableError
-        assert server.requests == 1
+def test_no_second_try_is_made_when_no_time_is_left():
+    transport = Transport(chance=lambda: 0.0, connections=1)
+    failed = (None, {"Error": {"Code": "ServiceUnavailable"}})
+    for seconds, pause in ((5.0, 0.05), (0.09, None), (-1.0, None)):
+        with transport.until(time.monotonic() + seconds):
+            assert transport.pause(failed, attempts=1, caught_exception=None) == pause
 
 
 def test_several_threads_have_a_connection_and_a_deadline_each(clients_of):
+    """The server responds once it holds ten requests, so none of them waits for another's connection."""
+    together = threading.Barrier(10)
+
     def play(server, connection, number):
-        while server.receive(connection):
-            if number % 2:
-                server.stopping.wait(FOREVER_SECONDS)
-            connection.sendall(OK + BODY)
+        server.receive(connection)
+        together.wait(ENDS_SECONDS)
+        if number % 2:
+            server.stopping.wait(FOREVER_SECONDS)
+        connection.sendall(OK + BODY)
 
     with serving(play) as server:
         clients = clients_of(server.port)
         _ = clients.personalize_runtime
         found = []
-        threads = [threading.Thread(target=lambda: found.append(call(clients, 1.0))) for _ in range(10)]
+        threads = [threading.Thread(target=lambda: found.append(call(clients, 3.0))) for _ in range(10)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(ENDS_SECONDS)
         assert len(found) == 10
         assert sum(type(each) is UnavailableError for each in found) == 5
+
+
+@pytest.mark.parametrize("dead", [1, 4])
+def test_addresses_that_do_not_respond_share_the_time(clients_of, monkeypatch, dead):
+    """A host with several addresses, as services of AWS have, in a network without a route to some."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, serving(respond(OK + BODY)) as server:
+        waiting = []
+        for _ in range(4):  # until the backlog of the dead address is full, and connections hang
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(full.getsockname())
+        found = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
+        hanging = [(*each[:4], full.getsockname()) for each in found] * dead
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hanging + (found if dead == 1 else []))
+        result = call(clients_of(server.port), 1.0 if dead == 1 else BUDGET_SECONDS)
+        for each in waiting:
+            each.close()
+    if dead == 1:
+        assert result["recommendationId"] == "r"
+    else:
+        assert type(result) is UnavailableError
+
+
+@pytest.mark.parametrize("play", [respond(OK + BODY), drip_the_body])
+def test_a_proxy_of_the_environment_is_used_and_the_deadline_holds(clients_of, monkeypatch, play):
+    with serving(play) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://name:word@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", "")
+        clients = clients_of(1, host="personalize.invalid")
+        result = call(clients, 5.0 if play is not drip_the_body else BUDGET_SECONDS)
+        assert proxy.requests == 1
+        assert b"POST http://personalize.invalid:1/recommendations HTTP/1.1" in proxy.received
+        assert b"Proxy-Authorization: Basic" in proxy.received
+    if play is drip_the_body:
+        assert type(result) is UnavailableError
+    else:
+        assert result["recommendationId"] == "r"
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------
