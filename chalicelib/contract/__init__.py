@@ -18,13 +18,14 @@ from typing import Any
 import fastjsonschema
 
 from chalicelib.contract.identifiers import is_identifier
-from chalicelib.contract.json_text import MAX_DEPTH, parse, to_json
+from chalicelib.contract.json_text import MAX_DEPTH, canonical, parse, to_json
 from chalicelib.contract.sentences import MAX_NAME_CHARACTERS, to_error
 from chalicelib.contract.spelling import is_misspelt, refuse_misspelt
 
 __all__ = [
     "MAX_DEPTH",
     "MAX_NAME_CHARACTERS",
+    "canonical",
     "is_misspelt",
     "parse",
     "read",

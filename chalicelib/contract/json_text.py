@@ -62,6 +62,8 @@ def _problem(error: Exception) -> str:
 # Made once: json.dumps makes an encoder for every call that has options.
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Return a value as compact JSON text: what ``parse`` reads."""
+canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""Return the same text for equal values, whatever the order of their names."""
 
 
 def _refuse_depth(value: Any) -> None:
