@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.cors import AllowedOrigins, parse_headers, parse_origins
 from chalicelib.errors import ConfigError
 from chalicelib.selection.campaigns import name_of
+
+if TYPE_CHECKING:
+    from chalicelib.selection.experiments import Experiment
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,12 @@ def _campaign_or_none(text: str) -> str | None:
     return text or None
 
 
+def _any_campaign_or_none(text: str) -> str | None:
+    if text and not _ARN.fullmatch(text):
+        raise ValueError("the ARN of a campaign or a recommender")
+    return text or None
+
+
 def _campaigns(text: str) -> tuple[str, ...]:
     arns = tuple(each.strip() for each in text.split(",")) if text else ()
     if not all(_ARN.fullmatch(arn) for arn in arns):
@@ -68,6 +77,25 @@ def _campaigns(text: str) -> tuple[str, ...]:
     return arns
 
 
+def _items(text: str) -> tuple[str, ...]:
+    items = tuple(each.strip() for each in text.split(",")) if text else ()
+    if len(text.encode()) > MAX_FALLBACK_BYTES:
+        raise ValueError(f"at most {MAX_FALLBACK_BYTES} bytes")
+    if not all(1 <= len(item) <= 256 for item in items) or len({*items}) < len(items):
+        raise ValueError("different item ids of 1 to 256 characters, with commas between them")
+    return items
+
+
+def _experiment_or_none(text: str) -> Experiment | None:
+    if not text:
+        return None
+    from chalicelib.selection import experiments  # noqa: PLC0415 - most deployments have none
+
+    return experiments.parse(text)
+
+
+MAX_FALLBACK_BYTES = 2048
+"""Half of what all variables of a function may take together."""
 _ARN = re.compile(r"arn:[a-z0-9-]+:personalize:[a-z0-9-]+:[0-9]+:(campaign|recommender)/[A-Za-z0-9_-]+")
 _boolean = _one_of(true=True, false=False)
 _level = _one_of(DEBUG="DEBUG", INFO="INFO", WARNING="WARNING", ERROR="ERROR")
@@ -154,12 +182,47 @@ class Config:
         "Events that one request may carry, 1 to 500 (the default). 25 where the key is public.",
         _whole_number(1, 500),
     )
+    max_requests_per_page: int = _setting(
+        "MAX_REQUESTS_PER_PAGE",
+        "10",
+        "Requests that one page may carry, 1 to 10 (the default). Each is a call that Personalize bills.",
+        _whole_number(1, 10),
+    )
+    personalize_budget_ms: int = _setting(
+        "PERSONALIZE_BUDGET_MS",
+        "1000",
+        "Milliseconds for all that one request asks of Personalize, 50 to 20000 (1000 by default).",
+        _whole_number(50, 20_000),
+    )
+    fallback_campaign_arn: str | None = _setting(
+        "FALLBACK_CAMPAIGN_ARN",
+        "",
+        "ARN of the campaign (or recommender) that stands in on /recommendations when another one fails.",
+        _any_campaign_or_none,
+    )
+    fallback_items: tuple[str, ...] = _setting(
+        "FALLBACK_ITEMS",
+        "",
+        "Ids of items that stand in when no campaign responds, best first, with commas between them.",
+        _items,
+    )
+    experiment: Experiment | None = _setting(  # noqa: RUF009 - as above
+        "EXPERIMENT",
+        "",
+        "Split of users between campaigns, NAME:CAMPAIGN=WEIGHT,CAMPAIGN=WEIGHT. docs/experiments.md.",
+        _experiment_or_none,
+    )
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for two campaigns of one route that have the same name."""
+        """Raise ConfigError for campaigns of one route with the same name, and for a broken experiment."""
         _check_names(
             (self.campaign_arn, self.ranking_campaign_arn, self.action_campaign_arn), self.other_campaign_arns
         )
+        _check_experiment(self.experiment, (self.campaign_arn, *self.other_campaign_arns))
+
+    @property
+    def personalize_budget_seconds(self) -> float:
+        return self.personalize_budget_ms / 1000
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Config:
@@ -181,6 +244,20 @@ def check(environ: Mapping[str, str]) -> None:
     }
     defaults = [given.get(name) for name in ("campaign_arn", "ranking_campaign_arn", "action_campaign_arn")]
     _check_names(defaults, given.get("other_campaign_arns", ()))
+    if "campaign_arn" in given:
+        campaigns = (given["campaign_arn"], *given.get("other_campaign_arns", ()))
+        _check_experiment(given.get("experiment"), campaigns)
+
+
+def _check_experiment(experiment: Experiment | None, campaigns: Iterable[str]) -> None:
+    names = {name_of(arn) for arn in campaigns}
+    for campaign in experiment.campaigns if experiment else ():
+        if campaign not in names:
+            raise ConfigError(
+                f"EXPERIMENT names the campaign {campaign!r}, which is not in CAMPAIGN_ARN or "
+                "OTHER_CAMPAIGN_ARNS. The name of a campaign is the last part of its ARN. "
+                f"There {'is' if len(names) == 1 else 'are'}: {', '.join(sorted(names))}."
+            )
 
 
 def _check_names(defaults: Iterable[str | None], others: Sequence[str]) -> None:

@@ -53,7 +53,12 @@ def judge(submission: Submission, services: Services) -> list[EventResult]:
 
     def judged(index: int) -> EventResult:
         try:
-            record = submission.to_record(index, received_at=received_at, new_id=services.new_id)
+            record = submission.to_record(
+                index,
+                received_at=received_at,
+                new_id=services.new_id,
+                experiment=services.config.experiment,
+            )
         except InvalidRequestError as error:
             return EventResult(None, error)
         return EventResult(record, None)

@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import contract, records
 from chalicelib.errors import InvalidRequestError, PersonalizeApiError
 from chalicelib.records import Record
+
+if TYPE_CHECKING:
+    from chalicelib.selection.experiments import Experiment
 
 _BATCH = "Events"
 _PUT_EVENTS = "eventList"
@@ -47,17 +51,27 @@ class Submission:
     events: Sequence[object]
     shared: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_record(self, index: int, *, received_at: datetime, new_id: Callable[[], str]) -> Record:
+    def to_record(
+        self,
+        index: int,
+        *,
+        received_at: datetime,
+        new_id: Callable[[], str],
+        experiment: Experiment | None = None,
+    ) -> Record:
         """Return the record of an event. InvalidRequestError names the field as the caller does."""
+        to_record = partial(
+            records.from_request, received_at=received_at, new_id=new_id, experiment=experiment
+        )
         event = self.events[index]
         if self.shape is Shape.BATCH and not isinstance(event, dict):
             raise InvalidRequestError("The event must be an object.")
         if self.shape is not Shape.PUT_EVENTS:
-            return records.from_request(event, received_at=received_at, new_id=new_id)
+            return to_record(event)
         path = f"{_PUT_EVENTS}[{index}]"
         ours = {**self.shared, **_to_event(event, path)}
         try:
-            return records.from_request(ours, received_at=received_at, new_id=new_id)
+            return to_record(ours)
         except InvalidRequestError as error:
             raise _renamed(error, path) from error
 

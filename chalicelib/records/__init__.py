@@ -12,11 +12,14 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib import contract, timestamps
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import action_interactions, events
+
+if TYPE_CHECKING:
+    from chalicelib.selection.experiments import Experiment
 
 MAX_ENTRY_BYTES = 10 * 1024
 """Of one event in PutEvents (docs.aws.amazon.com/personalize/latest/dg/limits.html, 2023)."""
@@ -61,9 +64,9 @@ TYPES: tuple[RecordType, ...] = (events, action_interactions)
 class Record:
     """A record that fits the contract.
 
-    ``body`` is the record: the request's own shape plus EventId and ReceivedAt. ``entry`` is the same thing
-    as one element of the call that ``type`` names. ``has_random_id`` says that the next request would get
-    another EventId.
+    ``body`` is the record: the request's own shape plus EventId and ReceivedAt, and in an experiment
+    Experiment. ``entry`` is the same thing as one element of the call that ``type`` names. ``has_random_id``
+    says that the next request would get another EventId.
     """
 
     type: RecordType
@@ -85,15 +88,24 @@ class Record:
         return contract.to_json(self.body).encode() + b"\n"
 
 
-def from_request(request: object, *, received_at: datetime, new_id: Callable[[], str]) -> Record:
+def from_request(
+    request: object,
+    *,
+    received_at: datetime,
+    new_id: Callable[[], str],
+    experiment: Experiment | None = None,
+) -> Record:
     """Return the record of a client's request. Raises InvalidRequestError, which names the field.
 
     The id is the client's. Without one, a request with SentAt gets a hash of itself, so that the same request
-    sent again is the same event. Any other request gets a new id.
+    sent again is the same event. Any other request gets a new id. In an experiment the record has the variant
+    that /recommendations gives to the same user.
     """
     kind, request = _read(request, received_at)
     event_id = request.get("EventId") or (_fingerprint(request) if "SentAt" in request else None)
     body = {**request, "EventId": event_id or new_id()} | _received(received_at)
+    if experiment is not None:
+        body["Experiment"] = experiment.assignment(request.get("UserId") or request["SessionId"])
     record = _record(kind, body, received_at, has_random_id=event_id is None)
     _check_size(record.entry)
     return record
@@ -170,7 +182,11 @@ def content_of(data: bytes) -> Hashable:
 
 def _content(member: str, body: Mapping[str, Any]) -> Hashable:
     own = {name: value for name, value in body[member].items() if name != "eventValue"}
-    return (*(body.get(name) for name in ("UserId", "SessionId", "EventType")), member, _canonical(own))
+    return (
+        *(body.get(name) for name in ("UserId", "SessionId", "EventType")),
+        member,
+        contract.canonical(own),
+    )
 
 
 def type_of(request: object) -> RecordType:
@@ -200,9 +216,8 @@ def _check_size(entry: Mapping[str, Any]) -> None:
 
 
 def _fingerprint(request: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_canonical(request).encode()).hexdigest()[:32]
+    return hashlib.sha256(contract.canonical(request).encode()).hexdigest()[:32]
 
 
 # Made once: json.dumps makes an encoder for every call that has options.
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _readable = json.JSONEncoder(ensure_ascii=False, default=str).encode

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chalicelib.errors import NotFoundError
 
@@ -10,6 +11,16 @@ from chalicelib.errors import NotFoundError
 def name_of(arn: str) -> str:
     """Return the name that a request calls a campaign by."""
     return arn.rpartition("/")[2]
+
+
+def campaign_argument(arn: str) -> dict[str, str]:
+    """Return the argument for a campaign. Domain dataset groups have recommenders instead."""
+    return {"recommenderArn" if ":recommender/" in arn else "campaignArn": arn}
+
+
+def campaign_of(arguments: Mapping[str, Any]) -> str:
+    """Return the ARN that ``campaign_argument`` has put into the arguments of a call."""
+    return str(arguments.get("campaignArn") or arguments["recommenderArn"])
 
 
 def choose(name: str | None, default: str | None, others: Sequence[str]) -> str:

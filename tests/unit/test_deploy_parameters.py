@@ -112,6 +112,7 @@ def test_every_campaign_is_a_parameter_that_only_the_first_is_asked_for():
         "OtherCampaignArns",
         "RankingCampaignArn",
         "ActionCampaignArn",
+        "FallbackCampaignArn",
     }
 
 
