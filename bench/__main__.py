@@ -1,4 +1,4 @@
-"""The command ``python -m bench [PART ...]``. It prints one table and notes. All parts take 30 minutes."""
+"""The command ``python -m bench [PART ...]``. It prints one table and notes. All parts take 35 minutes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from importlib.metadata import version
 from bench.measure import Row, markdown
 from local.environment import remove_developer_settings
 
-PARTS = ("request", "delivery", "cold_start", "package_size", "local_stack", "engine", "memory")
+PARTS = (
+    "request",
+    "page",
+    "outage",
+    "delivery",
+    "cold_start",
+    "package_size",
+    "local_stack",
+    "engine",
+    "memory",
+)
 """Modules of this folder in the order of the table. Each has rows(), notes() or both."""
 
 

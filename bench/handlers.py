@@ -14,6 +14,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from bench.traffic import (
     api_event,
     history_body,
     kinesis_event,
+    page_body,
     recommendations_body,
 )
 
@@ -43,6 +45,43 @@ def our_all_options(calls: int) -> None:
     from app import app
 
     _request(app, "/recommendations", all_options_body(), calls)
+
+
+def our_recommendations_alone(calls: int) -> None:
+    """Request recommendations without budget, circuit and last responses: botocore sends, nothing is kept."""
+    import app
+
+    if not isinstance(vars(app.services).get("circuits"), _Never):
+        clients = app.services.clients
+        transport = clients.transport
+        vars(transport).update(attach=lambda client: None, until=lambda ends_at: nullcontext())
+        vars(app.services)["circuits"] = vars(app.services)["last_responses"] = _Never()
+    _request(app.app, "/recommendations", recommendations_body(), calls)
+
+
+class _Never:
+    """Circuits that are never open and responses that are never kept."""
+
+    def of(self, method: str, campaign_arn: str) -> _Never:
+        return self
+
+    def admit(self, now: float) -> Any:
+        from chalicelib.circuits import Permit
+
+        return Permit(0)
+
+    def succeeded(self, permit: object) -> None:
+        pass
+
+    def keep(self, key: bytes, response: object, now: float) -> None:
+        pass
+
+
+def our_page(calls: int, lists: int) -> None:
+    """Request a page of so many lists from our API function."""
+    from app import app
+
+    _request(app, "/recommendations", page_body(lists), calls)
 
 
 def our_history(calls: int, events: int) -> None:

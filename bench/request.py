@@ -27,6 +27,14 @@ class Contest:
 
 CONTESTS = (
     Contest(
+        "request: budget, circuit, last responses",
+        "our_recommendations",
+        "our_recommendations_alone",
+        "ours without them",
+        calls=50,
+        target="≤ 1.02",
+    ),
+    Contest(
         "request: /recommendations, 25 items",
         "our_recommendations",
         "smallest_recommendations",

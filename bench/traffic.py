@@ -66,6 +66,12 @@ def recommendations_body() -> str:
     return json.dumps({"userId": "user-000123", "numResults": 25})
 
 
+def page_body(lists: int) -> str:
+    """Return the body of a page of so many lists of 25 recommendations, no item in two of them."""
+    requests = [{"name": f"list {n}", "userId": "user-000123", "numResults": 25} for n in range(lists)]
+    return json.dumps({"requests": requests, "unique": True})
+
+
 def all_options_body() -> str:
     """Return the body of a request for 25 recommendations with every option."""
     return json.dumps(

@@ -11,11 +11,15 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TypeAlias
 
 NAMESPACE = "PersonalizeApi"
 """Of the metrics. resources/access.yaml has alarms on them, and docs/operations.md says what they mean."""
+
+Values: TypeAlias = "float | Sequence[float]"
+"""Of one metric: one value, or several, each a sample of its own."""
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode
 """Made once: json.dumps makes an encoder for every call that has options."""
@@ -29,29 +33,34 @@ def set_level(level: str) -> None:
 
 
 def emit(
-    message: str, counts: Mapping[str, float], *, service: str, milliseconds: float, **fields: object
+    message: str, counts: Mapping[str, Values], *, service: str, milliseconds: float, **fields: object
 ) -> None:
     """Print the line. ``counts`` and the duration become metrics, ``fields`` are only there to be read.
 
     The format: docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/, page
     CloudWatch_Embedded_Metric_Format_Specification. ``service`` is the one dimension.
     """
-    values = {name: [value] for name, value in counts.items()}
+    values = {
+        name: [value] if isinstance(value, (int, float)) else [*value] for name, value in counts.items()
+    }
     values[f"{message}Duration"] = [round(milliseconds, 1)]
     content = to_json({"service": service, "message": message, **fields, **values})
     print(f'{{"_aws":{{"Timestamp":{time.time_ns() // 1_000_000},{_directive(tuple(values))}}},{content[1:]}')
 
 
-@cache
+@lru_cache(maxsize=256)
 def _directive(names: tuple[str, ...]) -> str:
     """Return what CloudWatch reads as metrics. It is the same in every line of a kind, so it is made once."""
-    units = {"Age": "Seconds", "Duration": "Milliseconds"}
-    metrics = [
-        {"Name": name, "Unit": next((unit for end, unit in units.items() if name.endswith(end)), "Count")}
-        for name in names
-    ]
+    metrics = [{"Name": name, "Unit": _unit(name)} for name in names]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["service"]], "Metrics": metrics}
     return to_json({"CloudWatchMetrics": [directive]})[1:-1]
+
+
+def _unit(name: str) -> str:
+    if "-" in name:  # of a variant, which may be called anything
+        return "Count"
+    units = {"Age": "Seconds", "Duration": "Milliseconds"}
+    return next((unit for end, unit in units.items() if name.endswith(end)), "Count")
 
 
 def report(error: Exception, *, service: str, request_id: str | None) -> None:

@@ -56,6 +56,7 @@ def _request(route: str, entry: Mapping[str, Any], milliseconds: float) -> str:
     parts = [f"{entry.get('status')}  {route:<28} {milliseconds:6.0f} ms"]
     if "Accepted" in entry:
         parts.append(_counted(entry, "Accepted", "Rejected"))
+    parts.append(_counted(entry, "SourceStale", "SourceFallback"))
     if entry.get("reason"):
         parts.append(str(entry["reason"]))
     return "  ".join(part for part in parts if part)
@@ -73,7 +74,7 @@ def _delivery(entry: Mapping[str, Any], milliseconds: float) -> str:
 
 
 def _counted(entry: Mapping[str, Any], *names: str) -> str:
-    counts = [(int(_number(entry, name)), name.lower()) for name in names]
+    counts = [(int(_number(entry, name)), name.removeprefix("Source").lower()) for name in names]
     return ", ".join(f"{count} {name}" for count, name in counts if count)
 
 

@@ -38,6 +38,7 @@ CAMPAIGNS = {
     "OtherCampaignArns": f"{CAMPAIGN_ARNS['similar']},{CAMPAIGN_ARNS['popular']}",
     "RankingCampaignArn": CAMPAIGN_ARNS["ranking"],
     "ActionCampaignArn": CAMPAIGN_ARNS["actions"],
+    "FallbackCampaignArn": CAMPAIGN_ARNS["popular"],
 }
 """The engine's campaigns as parameters of the stack."""
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}

@@ -15,6 +15,7 @@ from ops.stage import PLACEHOLDER
 _RECOMMENDATIONS, _RANKING, _ACTIONS = "/recommendations", "/ranking", "/action-recommendations"
 _ROUTE_OF_VARIABLE = {
     "CAMPAIGN_ARN": _RECOMMENDATIONS,
+    "FALLBACK_CAMPAIGN_ARN": _RECOMMENDATIONS,
     "RANKING_CAMPAIGN_ARN": _RANKING,
     "ACTION_CAMPAIGN_ARN": _ACTIONS,
 }

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import contract
 from chalicelib.api import filters, personalize
+from chalicelib.api.personalize import Plan
 from chalicelib.api.responses import ApiResponse
 from chalicelib.selection import campaigns
 
 if TYPE_CHECKING:
     from chalicelib.api import Request
+    from chalicelib.config import Config
     from chalicelib.services import Services
 
 IAM_ACTIONS = ("personalize:GetActionRecommendations",)
@@ -22,12 +24,15 @@ DEFAULT_RESULTS = 5
 
 def handle(request: Request, services: Services) -> ApiResponse:
     """Return ``{"actionList": [{"actionId", "score"?}], "recommendationId", "campaign", "source"}``."""
-    body = contract.read("action-recommendations", request.body)
-    config = services.config
-    arn = campaigns.choose(body.get("campaign"), config.action_campaign_arn, config.other_campaign_arns)
-    arguments = to_arguments(body, arn)
-    method = services.clients.personalize_runtime.get_action_recommendations
-    return ApiResponse(200, personalize.recommend(method, arguments, names_filter="filter" in body))
+    return personalize.respond(
+        to_plan(contract.read("action-recommendations", request.body), services.config), services
+    )
+
+
+def to_plan(request: Mapping[str, Any], config: Config) -> Plan:
+    """Return the call for a request. Raises InvalidRequestError or NotFoundError."""
+    arn = campaigns.choose(request.get("campaign"), config.action_campaign_arn, config.other_campaign_arns)
+    return Plan("get_action_recommendations", to_arguments(request, arn), names_filter="filter" in request)
 
 
 def to_arguments(body: Mapping[str, Any], campaign_arn: str) -> dict[str, Any]:

@@ -16,4 +16,4 @@ IAM_ACTIONS = ()
 
 def handle(request: Request, services: Services) -> ApiResponse:
     """Return ``{"status": "ok", "version": "..."}``."""
-    return ApiResponse(200, {"status": "ok", "version": VERSION})
+    return ApiResponse(200, {"status": "ok", "version": VERSION}, is_personal=False)

@@ -15,10 +15,11 @@ IAM_ACTIONS = ()
 
 
 def handle(request: Request, services: Services) -> ApiResponse:
-    """Return openapi.json with the schemas in it. Numbers of events are those that this deployment takes."""
+    """Return openapi.json with the schemas in it. Events and pages have the limits of this deployment."""
     document = contract.document()
     schemas = document["components"]["schemas"]
     most = services.config.max_events_per_request
     schemas["Batch"]["properties"]["Events"]["maxItems"] = most
     schemas["PutEventsBody"]["properties"]["eventList"]["maxItems"] = most
-    return ApiResponse(200, document)
+    schemas["Page"]["properties"]["requests"]["maxItems"] = services.config.max_requests_per_page
+    return ApiResponse(200, document, is_personal=False)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib import contract
 from chalicelib.api import filters, personalize
+from chalicelib.api.personalize import Plan
 from chalicelib.api.responses import ApiResponse
 from chalicelib.errors import InvalidRequestError
 from chalicelib.selection import campaigns
 
 if TYPE_CHECKING:
     from chalicelib.api import Request
+    from chalicelib.config import Config
     from chalicelib.services import Services
 
 IAM_ACTIONS = ("personalize:GetPersonalizedRanking",)
@@ -24,13 +26,19 @@ _OPTIONAL = ("context", "metadataColumns")
 
 
 def handle(request: Request, services: Services) -> ApiResponse:
-    """Return ``{"personalizedRanking": [{"itemId", ...}], "recommendationId", "campaign", "source"}``."""
-    body = contract.read("ranking", request.body)
-    config = services.config
-    arn = campaigns.choose(body.get("campaign"), config.ranking_campaign_arn, config.other_campaign_arns)
-    arguments = to_arguments(body, arn)
-    method = services.clients.personalize_runtime.get_personalized_ranking
-    return ApiResponse(200, personalize.recommend(method, arguments, names_filter="filter" in body))
+    """Return ``{"personalizedRanking": [{"itemId", ...}], "recommendationId"?, "campaign", "source"}``."""
+    return personalize.respond(to_plan(contract.read("ranking", request.body), services.config), services)
+
+
+def to_plan(request: Mapping[str, Any], config: Config) -> Plan:
+    """Return the call for a request. The order of the input stands in for it. Raises as its parts do."""
+    arn = campaigns.choose(request.get("campaign"), config.ranking_campaign_arn, config.other_campaign_arns)
+    return Plan(
+        "get_personalized_ranking",
+        to_arguments(request, arn),
+        names_filter="filter" in request,
+        fallback_items=request["inputList"],
+    )
 
 
 def to_arguments(body: Mapping[str, Any], campaign_arn: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib import errors
 from chalicelib.errors import PersonalizeApiError
+from chalicelib.observability import Values
 
 _STATUSES: Mapping[type[PersonalizeApiError], tuple[int, str]] = {
     errors.InvalidRequestError: (400, "BadRequestError"),
@@ -24,23 +25,30 @@ _RETRY_AFTER_SECONDS = {429: "1", 503: "5"}
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """What the client gets, the metrics that go with it, and for the log why it failed."""
+    """What the client gets, the metrics that go with it, and for the log why it failed.
+
+    A metric has one value, or a list with one for each list of items in the response. ``is_personal`` is
+    False for what is the same for everybody.
+    """
 
     status: int
     body: Mapping[str, Any]
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, Values] = field(default_factory=dict)
     reason: str | None = None
+    is_personal: bool = True
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers beside those of CORS."""
-        seconds = _RETRY_AFTER_SECONDS.get(self.status)
-        return {"Retry-After": seconds} if seconds else {}
+        headers = {"Cache-Control": "no-store"} if self.is_personal else {}
+        if self.status in _RETRY_AFTER_SECONDS:
+            headers["Retry-After"] = _RETRY_AFTER_SECONDS[self.status]
+        return headers
 
 
-def failure(error: PersonalizeApiError) -> ApiResponse:
+def failure(error: Exception) -> ApiResponse:
     """Return the documented response to an error. Only what is not the caller's doing has a reason to log."""
-    if type(error) not in _STATUSES:
+    if not isinstance(error, PersonalizeApiError) or type(error) not in _STATUSES:
         return crash(error)
     status, code = _STATUSES[type(error)]
     reason = None if status < 429 else f"{type(error).__name__}: {error}"

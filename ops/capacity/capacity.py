@@ -48,7 +48,7 @@ def report(capacity: Capacity) -> str:
             *(f"  {item:24}{dollars:14,.2f}" for item, dollars in price.items()),
             "",
             f"What a leaked key costs a month at most ({load.max_events_per_request} events of "
-            f"{MAX_ENTRY_BYTES:,} bytes a request)",
+            f"{MAX_ENTRY_BYTES:,} bytes a request, {load.max_requests_per_page} recommendations a page)",
             *(f"  {who:24}{dollars:14,.2f}" for who, dollars in worst_prices(load).items()),
             "",
             *(f"! {sentence}" for sentence in capacity.advice or ["All within the limits."]),
@@ -59,7 +59,10 @@ def report(capacity: Capacity) -> str:
 def worst_prices(load: Load) -> dict[str, float]:
     """Return US dollars a month at most by key, with the deployed plans, and for preflights without a key."""
     limits = deployed_limits()
-    keys = {plan.name: leaked_key_price(plan, load.max_events_per_request) for plan in limits.plans}
+    keys = {
+        plan.name: leaked_key_price(plan, load.max_events_per_request, load.max_requests_per_page)
+        for plan in limits.plans
+    }
     return keys | {"without a key": preflights_price(limits)}
 
 

@@ -91,6 +91,9 @@ class Load:
     max_events_per_request: int = _option(
         500, 1, 500, "MaxEventsPerRequest: the most events that one request may carry"
     )
+    max_requests_per_page: int = _option(
+        10, 1, 10, "MaxRequestsPerPage: the most requests for recommendations that one page may carry"
+    )
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -1,8 +1,8 @@
 """What a leaked key can cost in a month, and what a stranger without a key can. Pure.
 
 The holder of a key makes as many requests as its plan allows, each as expensive as a request can be: as many
-events as a request may carry, each as large as an event may be and of a session of its own, or a
-recommendation beyond the provisioned throughput of the campaign.
+events as a request may carry, each as large as an event may be and of a session of its own, or as many
+recommendations as a page may carry, beyond the provisioned throughput of the campaign.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ def requests_per_month(plan: Plan) -> float:
     return min(plan.monthly_quota or by_throttle, by_throttle)
 
 
-def leaked_key_price(plan: Plan, max_events_per_request: int, prices: Prices | None = None) -> float:
+def leaked_key_price(
+    plan: Plan, max_events_per_request: int, max_requests_per_page: int, prices: Prices | None = None
+) -> float:
     """Return US dollars a month at most: for events or for recommendations, whichever cost more."""
     prices, requests = prices or Prices(), requests_per_month(plan)
     return max(
         _price_of_events(requests, max_events_per_request, prices),
-        _price_of_recommendations(requests, prices),
+        _price_of_recommendations(requests, max_requests_per_page, prices),
     )
 
 
@@ -56,7 +58,8 @@ def _price_of_events(requests: float, max_events_per_request: int, prices: Price
     return sum(items.values()) - stands_anyway + gb * _GB_IN_ARCHIVE * prices.s3_gb_month
 
 
-def _price_of_recommendations(requests: float, prices: Prices) -> float:
+def _price_of_recommendations(requests: float, max_requests_per_page: int, prices: Prices) -> float:
     million = prices.million_invocations(RECOMMENDATION_SECONDS, deployed_memory_mb("api_handler"))
-    million += prices.gateway_million + 0.4 * prices.log_gb + 1000 * prices.personalize_thousand
+    million += prices.gateway_million + 0.4 * prices.log_gb
+    million += max_requests_per_page * 1000 * prices.personalize_thousand
     return requests / 1e6 * million

@@ -61,12 +61,12 @@ def two_origins(stack, page_server, tmp_path_factory):
 def ask(stack, page, other_origin, two_origins):
     """``ask(host)`` returns what a page of a host sees when it asks for recommendations."""
 
-    def call(host, *, headers=None, key=stack.stack.apiKey, content_type="application/json"):
+    def call(host, *, headers=None, key=stack.stack.apiKey, content_type="application/json", user="ann"):
         page.goto(f"http://{host}:{other_origin('')}/")
         options = {
             "method": "POST",
             "headers": {"x-api-key": key, "content-type": content_type, **(headers or {})},
-            "body": json.dumps({"userId": "ann", "numResults": 3}),
+            "body": json.dumps({"userId": user, "numResults": 3}),
         }
         return page.evaluate(FETCH, [f"{stack.stack.apiUrl}/recommendations", options])
 
@@ -88,7 +88,7 @@ def test_a_page_of_another_origin_cannot_read_the_response(ask):
 def test_a_page_of_a_listed_origin_reads_when_to_try_again(stack, ask):
     stack.engine.set_faults(throttleRate=1.0)
     try:
-        seen = ask(LISTED[0])
+        seen = ask(LISTED[0], user="nobody-before")  # for whom nothing stands in
     finally:
         stack.engine.set_faults()
     assert (seen["status"], seen["body"]["Code"]) == (429, "TooManyRequestsError")

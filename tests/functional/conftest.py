@@ -1,6 +1,7 @@
 """Clients whose answers are scripted by botocore's Stubber, which also checks every argument."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from botocore.stub import Stubber
@@ -10,11 +11,13 @@ from tests.support.wire import held_to_its_model
 
 
 @pytest.fixture
-def services():
-    """Those of the application."""
+def services(monkeypatch):
+    """Those of the application, with the clients of all tests and nothing else that a sandbox remembers."""
     import app  # noqa: PLC0415 - it reads its settings at import, which tests/conftest.py provides first
 
-    return app.services
+    fresh = replace(app.services)
+    monkeypatch.setattr(app, "services", fresh)
+    return fresh
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def stubs(services):
 
 
 @pytest.fixture
-def http():
+def http(services):
     """The application as API Gateway calls it: ``http(path, body)`` answers the response."""
     import app  # noqa: PLC0415 - it reads its settings at import, which tests/conftest.py provides first
 

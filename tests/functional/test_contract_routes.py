@@ -47,11 +47,12 @@ def test_the_contract_has_the_limits_of_the_deployment(get, stubs, services, mon
     import app  # noqa: PLC0415 - as above
 
     for most in (500, 25):
-        config = replace(services.config, max_events_per_request=most)
+        config = replace(services.config, max_events_per_request=most, max_requests_per_page=3)
         monkeypatch.setattr(app, "services", replace(services, config=config))
         schemas = get("/openapi.json").json_body["components"]["schemas"]
         assert schemas["Batch"]["properties"]["Events"]["maxItems"] == most
         assert schemas["PutEventsBody"]["properties"]["eventList"]["maxItems"] == most
+        assert schemas["Page"]["properties"]["requests"]["maxItems"] == 3
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/health"])

@@ -108,6 +108,7 @@ def test_every_campaign_is_told_with_the_route_that_it_serves_and_its_metadata(p
         ("RANKING_CAMPAIGN_ARN", "aws-next-best-action", "/action-recommendations", "/ranking"),
         ("ACTION_CAMPAIGN_ARN", "aws-personalized-ranking-v2", "/ranking", "/action-recommendations"),
         ("ACTION_CAMPAIGN_ARN", "aws-sims", "/recommendations", "/action-recommendations"),
+        ("FALLBACK_CAMPAIGN_ARN", "aws-personalized-ranking", "/ranking", "/recommendations"),
     ],
 )
 def test_a_campaign_whose_recipe_is_for_another_route_is_told(personalize, variable, recipe, serves, wanted):

@@ -110,7 +110,8 @@ def test_every_option_of_recommendations_reaches_personalize(ask, body, argument
 )
 def test_every_option_of_ranking_reaches_personalize(ask, body, arguments):
     found = ask("/ranking", body, "get_personalized_ranking", {"campaignArn": RANKING} | arguments)
-    assert found == {"recommendationId": "r1", "campaign": "ranking", "source": "personalize"}
+    response = {"recommendationId": "r1", "personalizedRanking": []}
+    assert found == response | {"campaign": "ranking", "source": "personalize"}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,8 @@ def test_every_option_of_ranking_reaches_personalize(ask, body, arguments):
 def test_every_option_of_action_recommendations_reaches_personalize(ask, body, arguments):
     arguments = {"campaignArn": ACTIONS} | arguments
     found = ask("/action-recommendations", body, "get_action_recommendations", arguments)
-    assert found == {"recommendationId": "r1", "campaign": "actions", "source": "personalize"}
+    response = {"recommendationId": "r1", "actionList": []}
+    assert found == response | {"campaign": "actions", "source": "personalize"}
 
 
 PROMOTION = {"name": "p", "percentPromotedItems": 5, "filter": "f"}
@@ -184,6 +186,8 @@ ROUTES: list[tuple[str, dict[str, Any], str]] = [
     ("/ranking", {"userId": "u", "inputList": ["a"]}, "get_personalized_ranking"),
     ("/action-recommendations", {"userId": "u"}, "get_action_recommendations"),
 ]
+STANDS_IN = {"/ranking"}
+"""Routes that need no Personalize for a response: see test_stand_ins.py."""
 
 
 @pytest.mark.parametrize(("path", "body", "method"), ROUTES)
@@ -200,7 +204,7 @@ def test_not_found_is_the_callers_with_a_filter_and_the_operators_without(http, 
     for extra, status in (({}, 502), ({"filter": "new"}, 404)):
         stubs["personalize_runtime"].add_client_error(method, "ResourceNotFoundException", f"no {FILTER}")
         response = http(path, json.dumps(body | extra).encode())
-        assert response.status_code == status
+        assert response.status_code == (200 if path in STANDS_IN and status == 502 else status)
         assert "000000000000" not in response.body.decode()
     assert "no filter of this name, or the campaign does not exist" in response.json_body["Message"]
 
@@ -223,7 +227,8 @@ def test_a_promotions_filter_may_be_the_one_that_is_missing(http, stubs):
 def test_failures_of_personalize_are_the_same_on_every_route(http, stubs, code, status):
     for path, body, method in ROUTES:
         stubs["personalize_runtime"].add_client_error(method, code)
-        assert http(path, json.dumps(body | {"filter": "new"}).encode()).status_code == status
+        found = http(path, json.dumps(body | {"filter": "new"}).encode()).status_code
+        assert found == (200 if path in STANDS_IN and status != 400 else status)
 
 
 def test_a_route_without_a_campaign_is_404(http, stubs, services, monkeypatch):

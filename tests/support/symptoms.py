@@ -24,7 +24,10 @@ class Batch(Enum):
 
 @dataclass(frozen=True)
 class State:
-    """What works. The default is a healthy deployment with traffic. ``reports``: as in the one stack."""
+    """What works. The default is a healthy deployment with traffic. ``reports``: as in the one stack.
+
+    ``stand_ins``: lists of a minute that do not come from Personalize.
+    """
 
     traffic: bool = True
     batch: Batch = Batch.DELIVERED
@@ -37,6 +40,7 @@ class State:
     stream_takes: bool = True
     failing_requests: int = 0
     slow_requests: int = 0
+    stand_ins: int = 0
     invalid_events: int = 0
 
 
@@ -73,6 +77,9 @@ def _api(state):
         ("AWS/Kinesis", "IncomingRecords"): [stored] if stored else [],
         # One line for each request (observability.emit).
         ("PersonalizeApi", "Rejected"): [rejected] * requests,
+        ("PersonalizeApi", "NotPersonalize"): [1] * state.stand_ins + [0] * (requests - state.stand_ins)
+        if requests
+        else [],
     }
 
 

@@ -235,22 +235,22 @@ WEB = Plan("web", 20, 1_000_000)
 
 
 def test_a_leaked_key_costs_in_proportion_to_its_quota_and_to_the_events_of_a_request():
-    prices = [leaked_key_price(WEB, events) for events in (25, 50, 500)]
+    prices = [leaked_key_price(WEB, events, 1) for events in (25, 50, 500)]
     assert prices[1] == pytest.approx(2 * prices[0], rel=0.1)
     assert prices[2] == pytest.approx(10 * prices[1], rel=0.1)
-    half = leaked_key_price(replace(WEB, monthly_quota=500_000), 500)
+    half = leaked_key_price(replace(WEB, monthly_quota=500_000), 500, 1)
     assert half == pytest.approx(prices[2] / 2, rel=0.05)
 
 
 def test_the_worst_request_is_a_recommendation_where_a_request_carries_few_events():
     million = Prices().personalize_thousand * 1000 + Prices().gateway_million
-    assert leaked_key_price(WEB, 1) == pytest.approx(million, rel=0.02)
-    assert leaked_key_price(WEB, 1) == leaked_key_price(WEB, 2)
+    assert leaked_key_price(WEB, 1, 1) == pytest.approx(million, rel=0.02)
+    assert leaked_key_price(WEB, 1, 1) == leaked_key_price(WEB, 2, 1)
 
 
 def test_no_request_of_the_calculator_costs_more_than_the_worst_case():
     """Every combination of size and activity that Load takes, at the quota of the key, for events."""
-    worst = leaked_key_price(WEB, 500)
+    worst = leaked_key_price(WEB, 500, 10)
     events_per_second = WEB.monthly_quota * 500 / (MILLION_SECONDS * 1e6)
     for record_bytes in (100, 1000, 5000, 10_240):
         for seconds in (0.1, 10.0, 3600.0):
@@ -283,7 +283,8 @@ def test_the_plans_are_those_of_the_access_template():
 
 def test_the_deployment_guide_has_the_price_of_a_leaked_key():
     rows = dict(re.findall(r"(?m)^\| (\S[^|]*?) \| [^|]+ \| ([\d,.]+ \| [\d,.]+) \|$", leaked_key_table()))
-    costs = [capacity.worst_prices(Load(max_events_per_request=events)) for events in (500, 25)]
+    loads = [Load(), Load(max_events_per_request=25, max_requests_per_page=5)]
+    costs = [capacity.worst_prices(load) for load in loads]
     assert rows == {
         who: f"{costs[0][who]:,.0f} | {costs[1][who]:,.0f}" for who in costs[0] if who != "without a key"
     }
@@ -319,6 +320,7 @@ def test_the_defaults_are_what_is_deployed():
         ("ThrottleRateLimit", load.throttle_rate_limit),
         ("ShardCount", load.shards),
         ("MaxEventsPerRequest", load.max_events_per_request),
+        ("MaxRequestsPerPage", load.max_requests_per_page),
     ):
         assert re.search(rf"\n  {parameter}:\n    Type: Number\n    Default: {value:g}\n", resources), (
             parameter

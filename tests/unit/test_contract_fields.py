@@ -57,6 +57,8 @@ VALID = {
         "metricAttribution": {"eventAttributionSource": "shop"},
     },
 }
+VALID["page-request"] = VALID["recommendations"] | {"name": "for you"}
+VALID["page"] = {"requests": [{}], "unique": True}
 """A value of every schema with every field."""
 
 

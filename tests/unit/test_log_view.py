@@ -23,6 +23,18 @@ def test_a_batch_is_shown_with_its_accepted_and_rejected_events(capsys):
     assert to_line(emitted(capsys, "History", counts, status=202)).endswith("3 accepted, 1 rejected")
 
 
+def test_lists_that_are_not_personalizes_are_shown(capsys):
+    """Of a page, each list has a value of its own in the share."""
+    counts = {
+        "SourcePersonalize": 3,
+        "SourceStale": 1,
+        "SourceFallback": 2,
+        "NotPersonalize": [0, 0, 0, 1, 1, 1],
+    }
+    line = to_line(emitted(capsys, "Recommendations", counts, status=200))
+    assert line.endswith("1 stale, 2 fallback")
+
+
 def test_a_failure_is_shown_with_its_reason(capsys):
     line = to_line(emitted(capsys, "History", {"Accepted": 0}, status=503, reason="UnavailableError: gone"))
     assert line.endswith("UnavailableError: gone")
