@@ -65,7 +65,7 @@ class LastResponses:
             if not 0 <= now - entry.stored_at <= MAX_AGE_SECONDS:
                 self._drop(key)
                 return None
-        response: dict[str, Any] = marshal.loads(entry.content)  # noqa: S302 - written above
+        response: dict[str, Any] = marshal.loads(entry.content)  # noqa: S302  # nosec B302 - written above
         return response
 
     def _drop(self, key: bytes) -> None:
