@@ -29,13 +29,15 @@ LISTS_OF_A_PAGE = 10
 POLL_SECONDS = 0.05
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "throttling": {"throttleRate": 1},
-    "5xx": {"errorRate": 1},
+    "500": {"errorRate": 1, "errorStatus": 500},
+    "503": {"errorRate": 1},
     "hang": {"latencyMs": 60_000},
     "half a response": {"stallRate": 1},
     "reset": {"resetRate": 1},
     "access denied": {"accessDenied": True},
     "campaign missing": {"campaignMissing": True},
 }
+"""The ways in which Personalize fails, as settings of the engine. The tests try each of them too."""
 
 _open = build_opener(ProxyHandler({})).open
 _visitors = (f"visitor-{number}" for number in count())
