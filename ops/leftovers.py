@@ -40,8 +40,8 @@ class Leftovers:
             yield f"  - API keys that rotate-key made: {', '.join(self.keys)}"
         if self.artifacts and self.uploads:
             yield (
-                f"  - the uploaded code ({self.uploads} versions) in the bucket {self.artifacts.bucket}, "
-                "which stays for other stages"
+                f"  - the uploaded code and templates ({self.uploads} versions) in the bucket "
+                f"{self.artifacts.bucket}, which stays for other stages"
             )
 
     def remove(self, session: boto3.Session) -> None:

@@ -441,7 +441,10 @@ def test_a_protected_stack_is_removed_only_when_its_protection_is_lifted(program
     gone = program("destroy", *stack)
     assert (gone.returncode, gone.stderr) == (0, "")
     uploads = "personalize-api-deployments-000000000000-us-east-1"
-    assert f"  - the uploaded code (1 versions) in the bucket {uploads}, which stays" in gone.stdout
+    assert (
+        f"  - the uploaded code and templates (2 versions) in the bucket {uploads}, which stays"
+        in gone.stdout
+    )
     versions = client("s3").list_object_versions(Bucket=uploads, Prefix="personalize-api-guarded/")
     assert versions.get("Versions", []) == []
 
