@@ -19,14 +19,17 @@ SAM_CLI := 1.170.0
 POWERTOOLS := 3.37.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity experiment-size clean
+.PHONY: help run console test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
 
-run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own data, PORT=4566, ENGINE_PORT=4567)
+run: $(INSTALLED) ## Run everything on this machine (DATA=folder for your own data, PORT=4566, ENGINE_PORT=4567, CONSOLE_PORT=4568)
 	@exec $(BIN)/python -m local $(if $(DATA),--data "$$DATA") $(if $(PORT),--port $(PORT)) \
-		$(if $(ENGINE_PORT),--engine-port $(ENGINE_PORT))
+		$(if $(ENGINE_PORT),--engine-port $(ENGINE_PORT)) $(if $(CONSOLE_PORT),--console-port $(CONSOLE_PORT))
+
+console: $(INSTALLED) ## Serve the console on this machine for what is deployed (STAGE=dev, CONSOLE_PORT=4569)
+	@exec $(BIN)/python -m local.console --stage "$$STAGE" $(if $(CONSOLE_PORT),--port $(CONSOLE_PORT)) $(ARGS)
 
 test: $(INSTALLED) $(NODE_INSTALLED) ## Run all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile

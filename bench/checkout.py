@@ -16,7 +16,7 @@ from pathlib import Path
 from ops.packaging.bundle import BUILD, ROOT
 from ops.packaging.wheels import download_wheels
 
-SOURCES = ("app.py", ".chalice", "chalicelib", "resources", "ops", "local", "requirements.txt")
+SOURCES = ("app.py", ".chalice", "chalicelib", "resources", "ops", "local", "console", "requirements.txt")
 TIMEOUT_SECONDS = 60
 POLL_SECONDS = 0.005
 
@@ -59,6 +59,7 @@ class Checkout:
         home, output = self._folder / ".local", self._folder / "output.txt"
         command = [sys.executable, "-m", "local", "--home", str(home)]
         command += ["--port", str(_free_port()), "--engine-port", str(_free_port())]
+        command += ["--console-port", str(_free_port())]
         with output.open("w") as printed:
             process = subprocess.Popen(command, cwd=self._folder, stdout=printed, stderr=subprocess.STDOUT)
         try:

@@ -1,6 +1,6 @@
 """The program behind ``make run``: start the stack, print how to use it, and show its log until Ctrl-C.
 
-    python -m local [--data FOLDER] [--home FOLDER] [--port N] [--engine-port N]
+    python -m local [--data FOLDER] [--home FOLDER] [--port N] [--engine-port N] [--console-port N]
 
 Exit status 0: stopped by Ctrl-C or SIGTERM; 1: the stack could not start, go on or save its state, and
 standard error says why.
@@ -29,6 +29,7 @@ from local.welcome import sample_filter, sample_items, welcome
 
 EMULATOR_PORT = 4566
 ENGINE_PORT = 4567
+CONSOLE_PORT = 4568
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,11 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
             data=options.data,
             emulator_port=options.port,
             engine_port=options.engine_port,
+            console_port=options.console_port,
             report=_print_line,
         ) as running:
             _print_line(welcome(running.stack, sample_items(options.data), sample_filter(options.data)))
             is_ready = True
-            with supervised(running.engine, running.emulator, _print_line, stop):
+            with supervised(running.engine, running.emulator, running.console, _print_line, stop):
                 show_log_lines(running.stack.awsEndpointUrl, _print_line, stop)
     except KeyboardInterrupt:
         kept = f" Events, archive and API key are kept in {home} for the next run." if is_ready else ""
@@ -94,6 +96,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--engine-port", type=_port, default=ENGINE_PORT, help="port of the Personalize engine"
     )
+    parser.add_argument("--console-port", type=_port, default=CONSOLE_PORT, help="port of the console")
     return parser
 
 

@@ -33,11 +33,13 @@ class Stack:
     trackingId: str
 
 
-def to_stack(outputs: Mapping[str, str], *, api_key: str, aws_url: str, engine_url: str) -> Stack:
+def to_stack(
+    outputs: Mapping[str, str], *, api_key: str, aws_url: str, engine_url: str, console_url: str
+) -> Stack:
     """Return the coordinates of a deployed stack.
 
-    ``outputs`` are those of the CloudFormation stack. ``aws_url`` is the emulator's address, ``engine_url``
-    the engine's.
+    ``outputs`` are those of the CloudFormation stack. ``aws_url`` is the emulator's address,
+    ``engine_url`` the engine's, ``console_url`` the console's.
     """
     # ``RecommendationsUrl`` is https://HOST/STAGE/recommendations. That host exists on AWS only: the emulator
     # serves every API under its own address.
@@ -45,7 +47,7 @@ def to_stack(outputs: Mapping[str, str], *, api_key: str, aws_url: str, engine_u
     return Stack(
         apiUrl=f"{aws_url}/_aws/execute-api/{outputs['RestAPIId']}/{api_stage}",
         apiKey=api_key,
-        consoleUrl=f"{engine_url}/_engine/stats",
+        consoleUrl=console_url,
         awsEndpointUrl=aws_url,
         personalizeUrl=engine_url,
         bucket=outputs["EventsBucket"],

@@ -91,7 +91,7 @@ def show_log_lines(emulator_url: str, show: Callable[[str], None], stop: threadi
     """
     last = 0
     while not stop.wait(POLL_SECONDS):
-        page = _page(emulator_url, last)
+        page = read_page(emulator_url, last)
         if page is None:
             continue
         last = page.last
@@ -103,7 +103,7 @@ def show_log_lines(emulator_url: str, show: Callable[[str], None], stop: threadi
                 show(f"{time.strftime('%H:%M:%S', time.localtime(at / 1000))}  {readable}")
 
 
-def _page(emulator_url: str, last: int) -> LogPage | None:
+def read_page(emulator_url: str, last: int) -> LogPage | None:
     """Return the lines after the last one, or None when the emulator does not respond: it may be stopping."""
     try:
         with _open(f"{emulator_url}{PATH}?after={last}", timeout=TIMEOUT_SECONDS) as response:

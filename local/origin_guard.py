@@ -7,9 +7,11 @@ that it receives, so a page that reaches it runs code as the developer. The guar
   here (DNS rebinding);
 - an ``Origin``, and a ``Sec-Fetch-Site`` that says that another page made the request;
 - from a browser, everything but a GET. ``Sec-Fetch-Site: none`` is no proof of the user's will: a browser
-keeps
-  it when a page that the user opened redirects. In the emulator a query can be a call of a service, so there
-  a browser's GET must not have one.
+  keeps it when a page that the user opened redirects. In the emulator a query can be a call of a service, so
+  there a browser's GET must not have one.
+
+A server that has a page of its own lets that page do more (``own_page``): requests whose ``Origin`` is this
+very address, which a browser sends with every request but GET and HEAD.
 
 Programs (curl, the AWS SDKs) send none of these headers. The deployed API is what pages are meant to call:
 its paths may be opened with ``public``, and CORS and the API key decide there.
@@ -42,7 +44,8 @@ class OriginGuard:
     """Refuses requests of web pages with 403 and hands the others to ``app``.
 
     ``public`` matches the paths that pages may call; they go to ``public_app``. ``queries`` says whether a
-    browser's GET may have a query on the other paths.
+    browser's GET may have a query on the other paths, ``own_page`` whether pages of this very server may
+    make every request.
     """
 
     def __init__(
@@ -52,18 +55,20 @@ class OriginGuard:
         public: re.Pattern[str] | None = None,
         public_app: AsgiApp | None = None,
         queries: bool = False,
+        own_page: bool = False,
     ) -> None:
         self._app = app
         self._public = public
         self._public_app = public_app or app
         self._queries = queries
+        self._own_page = own_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         public = self._public is not None and is_below(scope["path"], self._public)
-        problem = refusal(scope, public=public, queries=self._queries)
+        problem = refusal(scope, public=public, queries=self._queries, own_page=self._own_page)
         if problem is not None:
             await _refuse(scope, receive, send, problem)
         else:
@@ -80,7 +85,9 @@ def is_below(path: str, pattern: re.Pattern[str]) -> bool:
     return plain and pattern.fullmatch(path) is not None
 
 
-def refusal(scope: Mapping[str, Any], *, public: bool, queries: bool = False) -> str | None:
+def refusal(
+    scope: Mapping[str, Any], *, public: bool, queries: bool = False, own_page: bool = False
+) -> str | None:
     """Return the sentence that refuses a request, or None for a request that may pass.
 
     ``scope`` is that of ASGI (asgi.readthedocs.io/en/latest/specs/www.html). Headers are compared as bytes: a
@@ -92,7 +99,7 @@ def refusal(scope: Mapping[str, Any], *, public: bool, queries: bool = False) ->
             f"This server takes the hosts {HOST_NAMES[0]}:{port} and {HOST_NAMES[1]}:{port} only. For S3, "
             "use path-style addresses."
         )
-    if public:
+    if public or (own_page and _is_from_own_page(scope)):
         return None
     sites = _values(scope, b"sec-fetch-site")
     if _values(scope, b"origin") or any(site not in _NO_OTHER_PAGE for site in sites):
@@ -103,6 +110,18 @@ def refusal(scope: Mapping[str, Any], *, public: bool, queries: bool = False) ->
             "A browser may only look here, without a query. Call this address from a program, such as curl."
         )
     return None
+
+
+def _is_from_own_page(scope: Mapping[str, Any]) -> bool:
+    """Return whether the browser says that a page of this address made the request.
+
+    The page has the same name of this machine and the same port: its origin is that of ``Host``, which was
+    judged before.
+    """
+    (host,) = _values(scope, b"host")
+    sites = _values(scope, b"sec-fetch-site")
+    own = _values(scope, b"origin") == [b"http://" + host.lower()]
+    return own and all(site == b"same-origin" for site in sites)
 
 
 def _is_own_host(values: list[bytes], port: int) -> bool:

@@ -17,8 +17,12 @@ from typing import Any
 
 import boto3
 
+from chalicelib import config as settings
 from chalicelib.errors import AwsError
 from local import catalogue, state
+from local.console.engine import EngineUnreachableError
+from local.console.page import local_page
+from local.console.running import Console, ConsoleError, running_console
 from local.coordinates import FILE_NAME, Stack, to_stack, written
 from local.damage import check_emulator_state, how_to_remove
 from local.emulator import UNSAVED, UNWRITTEN, Emulator, EmulatorError, start_emulator
@@ -30,6 +34,7 @@ from ops.errors import AwsError as AwsCommandError
 from ops.errors import OpsError, StackError
 from ops.local_stage import STACK_NAME
 from ops.packaging.bundle import Package, package
+from ops.stage import Stage
 
 STAGE = "dev"
 """The stage of .chalice/config.json that is packaged. Its stage ``local`` is for ``chalice local`` only."""
@@ -44,18 +49,27 @@ CAMPAIGNS = {
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
 
-START_ERRORS = (state.StateError, EngineProcessError, EmulatorError, OpsError, *AwsError)
+START_ERRORS = (
+    state.StateError,
+    ConsoleError,
+    EngineProcessError,
+    EngineUnreachableError,
+    EmulatorError,
+    OpsError,
+    *AwsError,
+)
 """What ``running_stack()`` raises when it cannot start. The message of each is for a person."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A started stack: its coordinates, a session for its AWS services, and the processes behind it."""
+    """A started stack: its coordinates, a session for its AWS services, and what runs behind it."""
 
     stack: Stack
     session: boto3.Session
     engine: EngineProcess
     emulator: Emulator
+    console: Console
 
     def client(self, service: str) -> Any:
         """Return a client of one of the stack's AWS services."""
@@ -70,6 +84,7 @@ def running_stack(
     data: Path = catalogue.FOLDER,
     emulator_port: int = 0,
     engine_port: int = 0,
+    console_port: int = 0,
     report: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Running]:
     """Start everything, deploy, and stop everything at the end of the with statement.
@@ -93,6 +108,7 @@ def running_stack(
                 data=data,
                 emulator_port=emulator_port,
                 engine_port=engine_port,
+                console_port=console_port,
                 report=report,
             )
         except OSError as error:
@@ -110,11 +126,13 @@ def _start(
     data: Path,
     emulator_port: int,
     engine_port: int,
+    console_port: int,
     report: Callable[[str], None],
 ) -> Running:
     """Start and deploy. ``started`` stops what was started."""
     lock = started.enter_context(state.emulator_locked(home))
     check_emulator_state(home)
+    console = started.enter_context(running_console(console_port, "make run CONSOLE_PORT=..."))
     packaged = package(STAGE, report=report)
     report(f"Starting the Personalize engine with {data}")
     engine = started.enter_context(
@@ -134,11 +152,16 @@ def _start(
     report("Deploying the packaged template")
     session = boto3.Session("test", "test", region_name=REGION)
     try:
-        stack = _deploy(packaged, session, aws_url=emulator.url, engine_url=engine.url)
+        stack = _deploy(
+            packaged, session, aws_url=emulator.url, engine_url=engine.url, console_url=console.url
+        )
     except (OpsError, *AwsError) as error:
         raise _not_deployed(home, emulator, error) from error
     emulator.deployed()
-    return Running(stack, session, engine, emulator)
+    origins = settings.read("ALLOWED_ORIGIN", Stage(state.PROJECT, STAGE).variables()).origins
+    console.show(local_page(stack, session, data, origins))
+    started.callback(console.stop)  # before the parts that it shows
+    return Running(stack, session, engine, emulator, console)
 
 
 def _stop_saving(emulator: Emulator, _kind: object, error: BaseException | None, _trace: object) -> None:
@@ -184,7 +207,9 @@ def _not_deployed(home: Path, emulator: Emulator, error: Exception) -> Exception
     )
 
 
-def _deploy(packaged: Package, session: boto3.Session, *, aws_url: str, engine_url: str) -> Stack:
+def _deploy(
+    packaged: Package, session: boto3.Session, *, aws_url: str, engine_url: str, console_url: str
+) -> Stack:
     parameters = {
         **CAMPAIGNS,
         "EventTrackerId": TRACKING_ID,
@@ -205,7 +230,9 @@ def _deploy(packaged: Package, session: boto3.Session, *, aws_url: str, engine_u
     gateway = _client(session, "apigateway", aws_url)
     patch_api(gateway, outputs["RestAPIId"], packaged)
     key = gateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
-    return to_stack(outputs, api_key=key["value"], aws_url=aws_url, engine_url=engine_url)
+    return to_stack(
+        outputs, api_key=key["value"], aws_url=aws_url, engine_url=engine_url, console_url=console_url
+    )
 
 
 def _client(session: boto3.Session, service: str, aws_url: str) -> Any:

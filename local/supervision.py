@@ -1,4 +1,5 @@
-"""Watches the programs of ``make run``. It starts the engine again; the end of the emulator ends the run.
+"""Watches the programs of ``make run``. It starts the engine again; the end of the emulator ends the run. The
+console is a thread of this program, whose end is reported and ends nothing.
 
 The engine's events are on disk. The emulator has what was accepted since its last save in its memory only.
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local.console.running import Console
 from local.emulator import Emulator
 from local.personalize.process import EngineProcess, EngineProcessError, previous_output
 
@@ -28,13 +30,17 @@ class ProgramEndedError(Exception):
 
 @contextmanager
 def supervised(
-    engine: EngineProcess, emulator: Emulator, report: Callable[[str], None], stop: threading.Event
+    engine: EngineProcess,
+    emulator: Emulator,
+    console: Console,
+    report: Callable[[str], None],
+    stop: threading.Event,
 ) -> Iterator[None]:
-    """Watch both programs for the length of a with statement.
+    """Watch the programs for the length of a with statement.
 
     Sets ``stop`` when the run has to end, and raises ProgramEndedError at the end of the with statement then.
     """
-    watch = _Watch(engine, emulator, report, stop)
+    watch = _Watch(engine, emulator, console, report, stop)
     thread = threading.Thread(target=watch.run, name="supervision")
     thread.start()
     try:
@@ -51,24 +57,31 @@ class _Watch:
         self,
         engine: EngineProcess,
         emulator: Emulator,
+        console: Console,
         report: Callable[[str], None],
         stop: threading.Event,
     ) -> None:
         self.failure: str | None = None
         self._engine = engine
         self._emulator = emulator
+        self._console: Console | None = console
         self._report = report
         self._stop = stop
         self._started = time.monotonic()
         self._ends = 0
 
     def run(self) -> None:
-        """Poll both programs until ``stop`` is set or one of them has ended for good."""
+        """Poll the programs until ``stop`` is set or one that the API needs has ended for good."""
         while self.failure is None and not self._stop.wait(POLL_SECONDS):
             if self._emulator.process.poll() is not None:
                 self.failure = emulator_ended(self._emulator)
             elif self._engine.process.poll() is not None:
                 self.failure = self._start_engine_again()
+            elif self._console is not None and self._console.has_ended():
+                self._console = None
+                self._report(
+                    "The console has ended. The API goes on; run this again to have the console back."
+                )
         self._stop.set()
 
     def _start_engine_again(self) -> str | None:

@@ -31,6 +31,7 @@ def welcome(stack: Stack, items: Sequence[str], filtered: Mapping[str, Any] | No
     )
     return f"""
 Ready.
+  Console  {stack.consoleUrl}   (open it in a browser)
   API      {stack.apiUrl}
   API key  {stack.apiKey}
 
@@ -42,7 +43,7 @@ Get recommendations for a new user, send events of that user, and get recommenda
 
 sleep 2; {_curl(stack, "recommendations", recommendations)}{with_filter}
 
-The archive is in the bucket {stack.bucket}. The engine's counters are at {stack.consoleUrl}
+The archive is in the bucket {stack.bucket}. The engine's counters are at {stack.personalizeUrl}/_engine/stats
 Ctrl-C stops everything. Requests and deliveries, as they happen:
 """
 

@@ -2,6 +2,7 @@
 
 GET    /_engine/health                  {"status": "ok", "items", "users", "interactions", ...}
 GET    /_engine/events?after=0&limit=N  {"events": [...], "last": seq}: accepted events in order of arrival
+                                        ``after=end``: none, and the last seq there is
 GET    /_engine/action-interactions     {"actionInteractions": [...], "last": seq}: the same for actions
 GET    /_engine/stats                   counts (see ``Engine.stats``), and "faults": counts of injected faults
 GET    /_engine/items/{itemId}          {"itemId", "metadata"}
@@ -85,19 +86,23 @@ class Control:
         return JSONResponse({**self._engine.stats(), "faults": dict(self._injected)})
 
     async def events(self, request: Request) -> JSONResponse:
-        return await self._page(request, "events", Store.events, _event_as_json)
+        return await self._page(request, "events", Store.events, Store.last_event, _event_as_json)
 
     async def action_interactions(self, request: Request) -> JSONResponse:
-        read = Store.action_interactions
-        return await self._page(request, "actionInteractions", read, _action_interaction_as_json)
+        read, last = Store.action_interactions, Store.last_action_interaction
+        return await self._page(request, "actionInteractions", read, last, _action_interaction_as_json)
 
     async def _page(
         self,
         request: Request,
         name: str,
         read: Callable[[Store, int, int], Iterator[Row]],
+        last_seq: Callable[[Store], int],
         as_json: Callable[[Row], dict[str, Any]],
     ) -> JSONResponse:
+        if request.query_params.get("after") == "end":
+            last = await self._commits.run(last_seq)
+            return JSONResponse({name: [], "last": last})
         try:
             after = int(request.query_params.get("after", "0"))
             limit = int(request.query_params.get("limit", str(MAX_EVENTS_PER_PAGE)))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import uvicorn
 
+from local import loopback
 from local.personalize.background import GroupCommit, Refitter
 from local.personalize.connections import Connections
 from local.personalize.control import Control
@@ -26,10 +27,8 @@ from local.personalize.imports import read_folder
 from local.personalize.server import Parts, create_app
 from local.personalize.store import Store
 
-HOST = "127.0.0.1"
 # At a stop, requests in progress get this long. Then their connections are closed.
 _STOP_SECONDS = 1
-_MAX_WAITING_CONNECTIONS = 512
 
 
 class _Server(uvicorn.Server):
@@ -54,7 +53,7 @@ def run(port: int, data: Path, database: Path, *, stop_with_stdin: bool = False)
             lifespan="off",
             access_log=False,
             log_level="warning",
-            backlog=_MAX_WAITING_CONNECTIONS,
+            backlog=loopback.MAX_WAITING_CONNECTIONS,
             server_header=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
@@ -63,7 +62,7 @@ def run(port: int, data: Path, database: Path, *, stop_with_stdin: bool = False)
             threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
         sizes = parts.engine.sizes()
         print(
-            f"Personalize engine ready at {_url(listener)}: {sizes['items']:,} items, "
+            f"Personalize engine ready at {loopback.url_of(listener)}: {sizes['items']:,} items, "
             f"{sizes['interactions']:,} interactions, {event_count:,} events remembered.",
             flush=True,
         )
@@ -112,26 +111,13 @@ def listen(port: int) -> socket.socket:
 
     It listens on no other address: the engine has no authentication, and a client can read all events.
     """
-    # The protocol is given because asyncio switches Nagle's algorithm off only where it is given. With the
-    # algorithm, a response whose headers and body are written one after the other takes 40 ms longer.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
-        # Listen now, not when serving starts: two programs can bind one port while neither of them listens.
-        listener.listen(_MAX_WAITING_CONNECTIONS)
+        return loopback.listen(port)
     except OSError as error:
-        listener.close()
         raise StartError(
-            f"Port {port} on {HOST} cannot be used ({error.strerror}): stop the program that uses it, or "
-            "choose another port (--port; with make run ENGINE_PORT=...)."
+            f"Port {port} on {loopback.HOST} cannot be used ({error.strerror}): stop the program that uses "
+            "it, or choose another port (--port; with make run ENGINE_PORT=...)."
         ) from error
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()
-    return f"http://{host}:{port}"
 
 
 def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

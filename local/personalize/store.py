@@ -228,6 +228,18 @@ class Store:
         for row in self._connection.execute(query, (after, limit)):
             yield _stored_action_interaction(row)
 
+    def last_event(self) -> int:
+        """Return the ``seq`` of the last event; 0 without any."""
+        return self._last("events")
+
+    def last_action_interaction(self) -> int:
+        """Return the ``seq`` of the last action interaction; 0 without any."""
+        return self._last("action_interactions")
+
+    def _last(self, table: str) -> int:
+        (last,) = self._connection.execute(f"SELECT COALESCE(MAX(seq), 0) FROM {table}").fetchone()  # noqa: S608 # nosec B608
+        return int(last)
+
     def put_records(self, kind: str, records: Iterable[Record]) -> None:
         """Store items, users or actions. A later record with the same id replaces the earlier one."""
         rows = [(kind, record.record_id, json.dumps(record.properties)) for record in records]

@@ -43,7 +43,7 @@ class LocalRun:
         self.stack: dict[str, str] = {}
         self.leftover = 0
         self._home = home
-        self._ports = [*islice(_free_ports(), 2)]
+        self._ports = [*islice(_free_ports(), 3)]
         self._started: set[_Identity] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
@@ -51,7 +51,7 @@ class LocalRun:
     def start(self) -> None:
         """Start the program and return when it is ready. Raises SoakError."""
         command = [sys.executable, "-m", "local", "--home", str(self._home / "stack")]
-        for option, port in zip(("--port", "--engine-port"), self._ports, strict=True):
+        for option, port in zip(("--port", "--engine-port", "--console-port"), self._ports, strict=True):
             command += [option, str(port)]
         self._starts += 1
         with self._output.open("wb") as output:

@@ -158,7 +158,7 @@ def test_a_page_of_another_origin_may_call_the_api(stack, page, other_origin):
 
 
 def test_the_counters_can_be_opened_in_the_address_bar(stack, page):
-    assert page.goto(stack.stack.consoleUrl).status == 200
+    assert page.goto(f"{stack.stack.personalizeUrl}/_engine/stats").status == 200
 
 
 def test_a_page_that_the_user_opened_cannot_redirect_to_a_call_of_a_service(stack, page, other_origin):

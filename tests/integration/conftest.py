@@ -24,9 +24,9 @@ def run(tmp_path):
 
 @pytest.fixture
 def ports():
-    with socket.socket() as one, socket.socket() as two:
-        for probe in (one, two):
+    options = ("--port", "--engine-port", "--console-port")
+    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
+        for probe in (one, two, three):
             probe.bind(("127.0.0.1", 0))
-        return [
-            "--port", str(one.getsockname()[1]), "--engine-port", str(two.getsockname()[1])
-        ]  # fmt: skip
+        numbers = (str(probe.getsockname()[1]) for probe in (one, two, three))
+        return [word for option in zip(options, numbers, strict=True) for word in option]

@@ -79,11 +79,11 @@ def clone(tmp_path, environment):
 def test_requests_cause_no_restart_and_a_change_of_the_code_causes_one(
     clone, environment, tmp_path, eventually
 ):
-    port, engine_port, local_port = free_ports(3)
+    port, engine_port, console_port, local_port = free_ports(4)
     config = clone / ".chalice" / "config.json"
     text = config.read_text()
     config.write_text(text.replace(":4566", f":{port}").replace(":4567", f":{engine_port}"))
-    run = ["make", "run", f"PORT={port}", f"ENGINE_PORT={engine_port}"]
+    run = ["make", "run", f"PORT={port}", f"ENGINE_PORT={engine_port}", f"CONSOLE_PORT={console_port}"]
     local = [".venv/bin/chalice", "local", "--stage", "local", "--port", str(local_port)]
     with started(run, clone, environment) as stack:
         eventually(lambda: stack.says("as they happen"), 120)

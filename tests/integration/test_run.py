@@ -24,6 +24,8 @@ def test_the_printed_lines_work_when_pasted_and_the_next_run_keeps_the_state(run
     eventually(lambda: re.search(r"202  POST /history .* 3 accepted", first.text))
     eventually(lambda: re.search(r"---  delivery .* 3 delivered  in 1 call\n", first.text))
     stack = first.stack
+    assert listening(stack["consoleUrl"])
+    assert stack["consoleUrl"] in first.text
 
     second = run(*ports)
     assert second.end() == 1
@@ -34,6 +36,7 @@ def test_the_printed_lines_work_when_pasted_and_the_next_run_keeps_the_state(run
     assert not (first.home / "stack.json").exists()
     assert not listening(stack["awsEndpointUrl"])
     assert not listening(stack["personalizeUrl"])
+    assert not listening(stack["consoleUrl"])
 
     third = run(*ports)
     eventually(lambda: ready(third), 90)
@@ -45,7 +48,7 @@ def test_the_printed_lines_work_when_pasted_and_the_next_run_keeps_the_state(run
     assert third.end() == 0
 
 
-@pytest.mark.parametrize("option", ["--port", "--engine-port"])
+@pytest.mark.parametrize("option", ["--port", "--engine-port", "--console-port"])
 def test_a_taken_port_is_named(run, ports, option):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -63,7 +66,7 @@ def test_an_interruption_while_starting_leaves_nothing_running(run, ports, event
     eventually(lambda: "Starting MiniStack" in terminal.text, 60)
     assert terminal.interrupt() == 0
     assert "Traceback" not in terminal.text
-    assert not any(listening(f"http://127.0.0.1:{ports[n]}") for n in (1, 3))
+    assert not any(listening(f"http://127.0.0.1:{ports[n]}") for n in (1, 3, 5))
 
 
 def test_a_folder_without_interactions_is_explained(run, ports, tmp_path):

@@ -82,7 +82,7 @@ def test_programs_that_are_killed_cost_nothing_that_was_saved(run, ports, eventu
     assert "not delivered yet are lost" in sentence
     assert "Traceback" not in first.text
     assert not (first.home / "stack.json").exists()
-    assert not any(listening(stack[url]) for url in ("awsEndpointUrl", "personalizeUrl"))
+    assert not any(listening(stack[url]) for url in ("awsEndpointUrl", "personalizeUrl", "consoleUrl"))
 
     second = run(*ports)
     eventually(lambda: ready(second), 120)

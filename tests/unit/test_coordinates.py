@@ -15,13 +15,19 @@ OUTPUTS = {
     "EventStreamName": "stream",
     "QuarantineQueueUrl": "http://127.0.0.1:1111/000000000000/queue",
 }
-STACK = to_stack(OUTPUTS, api_key="k3y", aws_url="http://127.0.0.1:4566", engine_url="http://127.0.0.1:4567")
+STACK = to_stack(
+    OUTPUTS,
+    api_key="k3y",
+    aws_url="http://127.0.0.1:4566",
+    engine_url="http://127.0.0.1:4567",
+    console_url="http://127.0.0.1:4568",
+)
 
 
 def test_the_addresses_are_those_of_this_run():
     assert STACK.apiUrl == "http://127.0.0.1:4566/_aws/execute-api/abc/api"
     assert STACK.quarantineQueueUrl == "http://127.0.0.1:4566/000000000000/queue"
-    assert STACK.consoleUrl == "http://127.0.0.1:4567/_engine/stats"
+    assert STACK.consoleUrl == "http://127.0.0.1:4568"
 
 
 def test_the_file_exists_for_its_owner_only_while_the_stack_is_ready(tmp_path):
