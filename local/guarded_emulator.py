@@ -43,6 +43,12 @@ UNSAVED_STATUS = 3
 _UNWRITTEN_WORDS = ("Failed to persist", "S3 delivery failed")
 _READ_SECONDS = 1.0
 _READS = ("GET", "HEAD", "OPTIONS")
+_READING_CALLS = (
+    b"Kinesis_20131202.GetShardIterator",
+    b"Kinesis_20131202.GetRecords",
+    b"AmazonSQS.GetQueueAttributes",
+)
+"""Calls that are POST requests and change nothing. The console makes them every second."""
 
 
 def main() -> None:
@@ -128,10 +134,14 @@ def _noting_changes(app: AsgiApp, saver: StateSaver) -> AsgiApp:
         try:
             await app(scope, receive, send)
         finally:
-            if scope["type"] == "http" and scope["method"] not in _READS:
+            if scope["type"] == "http" and not _only_reads(scope):
                 saver.changed()
 
     return noted
+
+
+def _only_reads(scope: Scope) -> bool:
+    return scope["method"] in _READS or dict(scope["headers"]).get(b"x-amz-target") in _READING_CALLS
 
 
 def _follow_starter(saver: StateSaver) -> None:

@@ -49,8 +49,10 @@ class Catalogue:
 
     def some(self, ids: Iterable[str]) -> dict[str, Any]:
         """Return the members of ``/api/items``: the items with these ids, or the first ones without any."""
-        found = [self.items[each] for each in dict.fromkeys(ids) if each in self.items]
-        return {"items": found or [*islice(self.items.values(), MAX_ITEMS)], "total": len(self.items)}
+        wanted = [*dict.fromkeys(ids)]
+        named = (self.items[each] for each in wanted if each in self.items)
+        found = named if wanted else islice(self.items.values(), MAX_ITEMS)
+        return {"items": [*found], "total": len(self.items)}
 
 
 def item_of(row: Mapping[str, str]) -> dict[str, Any]:

@@ -99,6 +99,42 @@ def test_a_program_may_send_any_method_and_query():
     assert refusal(scope(OWN, method="POST", query=b"Action=CreateStack"), public=False) is None
 
 
+@pytest.mark.parametrize("name", [b"127.0.0.1:4566", b"localhost:4566"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_a_server_may_let_its_own_page_do_everything(name, method):
+    own = scope(
+        (b"host", name), (b"origin", b"http://" + name), (b"sec-fetch-site", b"same-origin"), method=method
+    )
+    assert refusal(own, public=False, own_page=True) is None
+    assert refusal(own, public=False)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"origin", b"null")],
+        [(b"origin", b"http://localhost:4566")],
+        [(b"origin", b"http://127.0.0.1:4567")],
+        [(b"origin", b"https://127.0.0.1:4566")],
+        [(b"origin", b"http://127.0.0.1:4566.attacker.example")],
+        [(b"origin", b"http://127.0.0.1:4566"), (b"origin", b"https://attacker.example")],
+        [(b"origin", b"http://127.0.0.1:4566"), (b"sec-fetch-site", b"cross-site")],
+        [(b"origin", b"http://127.0.0.1:4566"), (b"sec-fetch-site", b"same-site")],
+        [(b"origin", b"http://127.0.0.1:4566"), (b"sec-fetch-site", b"none")],
+        [(b"sec-fetch-site", b"same-origin")],
+        [(b"sec-fetch-site", b"none")],
+    ],
+)
+def test_every_other_page_may_not_change_anything_there(headers):
+    assert refusal(scope(OWN, *headers, method="POST"), public=False, queries=True, own_page=True)
+
+
+def test_the_own_page_of_another_host_is_another_page():
+    attacker = b"attacker.example:4566"
+    page = scope((b"host", attacker), (b"origin", b"http://" + attacker), (b"sec-fetch-site", b"same-origin"))
+    assert "127.0.0.1:4566" in refusal(page, public=False, own_page=True)
+
+
 def test_one_good_value_does_not_hide_a_bad_one():
     both = ((b"sec-fetch-site", b"none"), (b"sec-fetch-site", b"cross-site"))
     assert refusal(scope(OWN, *both), public=False)
