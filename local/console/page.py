@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from chalicelib.errors import AwsError
-from local.console.catalogue import Catalogue
 from local.console.engine import EngineUnreachableError, call_engine
 from local.console.pipeline import Pipeline
 from local.console.sources import Sources
 from local.coordinates import Stack
 from local.personalize import CAMPAIGN_ARNS
+
+if TYPE_CHECKING:
+    from local.console.catalogue import Catalogue
 
 ANY_ORIGIN = "*"
 BAD_RECORD = b'{"SessionId":"another-producer","Event":{"itemId":"a-record-without-its-event-type"}}\n'
@@ -40,6 +42,8 @@ class LocalParts:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The data folder, read at the first request."""
+        from local.console.catalogue import Catalogue  # noqa: PLC0415 - its parser is slow to load
+
         return Catalogue(self._data)
 
     def settings(self) -> dict[str, Any]:

@@ -161,6 +161,35 @@ def test_the_counters_can_be_opened_in_the_address_bar(stack, page):
     assert page.goto(f"{stack.stack.personalizeUrl}/_engine/stats").status == 200
 
 
+PUT_FAULTS = """
+() => fetch("/api/faults", {method: "PUT", body: '{"latencyMs": 0}'}).then((response) => response.status)
+"""
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_the_page_of_the_console_may_change_the_faults_and_call_the_api(stack, page, name):
+    port = stack.stack.consoleUrl.rsplit(":", 1)[1]
+    assert page.goto(f"http://{name}:{port}/").status == 200
+    assert page.evaluate(PUT_FAULTS) == 200
+    options = {
+        "method": "POST",
+        "headers": {"x-api-key": stack.stack.apiKey, "content-type": "application/json"},
+        "body": json.dumps({"userId": "ann", "numResults": 3}),
+    }
+    assert page.evaluate(FETCH, [f"{stack.stack.apiUrl}/recommendations", options])["status"] == 200
+    assert page.evaluate(FETCH, [f"{stack.stack.personalizeUrl}/_engine/stats", {}])["type"] == "failed"
+
+
+@pytest.mark.parametrize("name", OTHER_PAGES)
+def test_another_page_reads_and_changes_nothing_of_the_console(stack, page, other_origin, name):
+    page.goto(f"http://{name}:{other_origin('')}/")
+    assert page.evaluate(FETCH, [f"{stack.stack.consoleUrl}/api/config", {}])["type"] == "failed"
+    url = f"{stack.stack.consoleUrl}/api/bad-record"
+    with page.expect_response(url) as received:
+        page.goto(f"http://{name}:{other_origin(form(url, '{}'))}/")
+    assert received.value.status == 403
+
+
 def test_a_page_that_the_user_opened_cannot_redirect_to_a_call_of_a_service(stack, page, other_origin):
     """A browser keeps ``Sec-Fetch-Site: none`` across the redirects of an address that the user typed."""
     target = f"{stack.stack.awsEndpointUrl}/?Action=CreateStack&StackName=by-redirect&TemplateBody=%7B%7D"

@@ -118,6 +118,13 @@ def test_events_are_read_in_order_of_arrival_after_a_number(store: Store) -> Non
     assert event_ids(list(store.events(after=4))) == []
 
 
+def test_the_number_of_the_last_event_is_known_without_reading_them(store: Store) -> None:
+    assert (store.last_event(), store.last_action_interaction()) == (0, 0)
+    store.append([call("a", "b"), call("a")])
+    assert store.last_event() == [*store.events()][-1].seq
+    assert [*store.events(store.last_event())] == []
+
+
 def test_everything_is_stored_after_closing_and_opening(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     store = Store(path, ids())
