@@ -4,11 +4,13 @@ import os
 import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+CLIENT = Path(__file__).parents[2] / "console" / "client.js"
 ATTACKER = "attacker.example"
 """A name that resolves to 127.0.0.1, as after DNS rebinding."""
 
@@ -41,7 +43,10 @@ def page(browser):
 
 @pytest.fixture(scope="module")
 def page_server():
-    """A server on one port for a whole module. ``pages`` has the HTML and the target of ``/redirect``."""
+    """A server on one port for a whole module. ``pages`` has the HTML and the target of ``/redirect``.
+
+    ``/client.js`` is the browser client.
+    """
 
     class Server(ThreadingHTTPServer):
         pages: ClassVar = {"/": "", "/redirect": ""}
@@ -54,9 +59,12 @@ def page_server():
                 self.send_header("content-length", "0")
                 self.end_headers()
                 return
+            content_type = "text/html"
             body = f"<!doctype html><title>Another page</title>{Server.pages['/']}".encode()
+            if self.path == "/client.js":
+                content_type, body = "text/javascript", CLIENT.read_bytes()
             self.send_response(200)
-            self.send_header("content-type", "text/html; charset=utf-8")
+            self.send_header("content-type", f"{content_type}; charset=utf-8")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
