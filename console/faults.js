@@ -1,0 +1,3 @@
+export function create() {}
+export function render() {}
+export const inForce = () => [];

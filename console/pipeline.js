@@ -1,0 +1,2 @@
+export function create() {}
+export function render() {}
