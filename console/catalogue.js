@@ -58,3 +58,10 @@ export function suggestions(column) {
   const different = [...new Set(values)];
   return different.sort((a, b) => (a > b ? 1 : -1)).slice(0, MAX_SUGGESTIONS);
 }
+
+// Returns the ids of a number of items, others each time.
+export function some(count) {
+  const ids = [...items.keys()];
+  const start = Math.floor(Math.random() * Math.max(1, ids.length));
+  return Array.from({ length: Math.min(count, ids.length) }, (_, index) => ids[(start + index * 7) % ids.length]);
+}
