@@ -26,7 +26,7 @@ export function render() {
   byId("counters").replaceChildren(
     el("dl", { class: "counts" }, shown.map((name) => el("div", { class: name, "data-testid": `count-${name}` },
       el("dt", {}, t(name)), el("dd", {}, name === "trained" && !isLocal ? "–" : number(counts[name]))))),
-    el("p", { "data-testid": "counts-say", class: underway() ? "busy" : "met" }, sentence(isLocal)));
+    el("p", { "data-testid": "counts-say", class: underway() ? "busy" : counts.sent ? "met" : "" }, sentence(isLocal)));
   drawNotices();
 }
 

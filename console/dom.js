@@ -25,6 +25,13 @@ function fill(element, properties, children) {
 
 export const byId = (id) => document.getElementById(id);
 
+// Draws, and gives the focus back to the element with the same id: what is drawn anew has lost it.
+export function keepingFocus(draw) {
+  const { id } = document.activeElement ?? {};
+  draw();
+  if (id && document.activeElement?.id !== id) byId(id)?.focus({ preventScroll: true });
+}
+
 // A label over its control.
 export function field(label, control, hint) {
   return el("label", { class: "field" }, el("span", { class: "label" }, label), control, hint && el("small", {}, hint));

@@ -1,7 +1,7 @@
 // Says what went wrong with a call, what to do, and counts down to the next try.
 
 import { connection, offline } from "./api.js";
-import { el } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { t } from "./i18n.js";
 
 const RETRY_SECONDS = 3; // where the API does not say how long
@@ -41,6 +41,7 @@ export function showFailure(place, error, retry) {
   }
   return () => {
     clearTimeout(timer);
+    if (place.contains(document.activeElement)) byId("content").focus({ preventScroll: true });
     place.replaceChildren();
   };
 }

@@ -51,7 +51,7 @@ export function render() {
     el("p", { class: "lead" }, t("faultsLead")),
     el("div", { class: "panel controls" },
       field(t("target"), select),
-      el("p", { class: "row" },
+      el("p", { class: "row wide" },
         el("button", { type: "button", class: "quiet", id: "all-off", onclick: allOff }, t("allOff")),
         el("button", { type: "button", class: "quiet", id: "burst", onclick: burst }, t("burst"))),
       el("p", { class: "hint", id: "faults-state", role: "status" })),

@@ -189,7 +189,7 @@ const TEXTS = {
   delivers: ["What Personalize would get", "Lo que recibiría Personalize"],
 
   // faults
-  faultsLead: ["Rehearse what production will do. The counters below meet again when a fault is over.", "Ensaye lo que pasará en producción. Los contadores vuelven a coincidir cuando el fallo termina."],
+  faultsLead: ["Rehearse what production will do. The counters above meet again when a fault is over.", "Ensaye lo que pasará en producción. Los contadores vuelven a coincidir cuando el fallo termina."],
   faultsDeployed: ["Faults are for the local stack only. Try 'make run'.", "Los fallos son solo para el entorno local. Pruebe 'make run'."],
   target: ["Faults reach", "Los fallos afectan a"],
   target_all: ["every call of Personalize", "todas las llamadas a Personalize"],

@@ -7,7 +7,7 @@ import { byId, el } from "./dom.js";
 import { pipeline, watch } from "./feed.js";
 import { number, t } from "./i18n.js";
 
-const SHOWN_EVENTS = 40;
+const SHOWN_EVENTS = 25;
 const SHOWN_LINES = 60;
 const SHOWN_QUARANTINED = 20;
 // Each part, the count it shows, and the source of /api/pipeline that it is read from.
@@ -85,11 +85,13 @@ function draw() {
   const place = byId("parts-away");
   if (place.textContent !== sentence)
     place.replaceChildren(...(sentence ? [el("p", { class: "notice bad", role: "alert" }, sentence)] : []));
-  const events = [...pipeline.events.values()].reverse();
+  const events = [...pipeline.events.values()].sort((a, b) => (timeOf(a) < timeOf(b) ? 1 : -1));
   drawEvents(events.slice(0, SHOWN_EVENTS));
   drawQuarantine(events.filter(({ state }) => state === "quarantined").slice(0, SHOWN_QUARANTINED));
   byId("log-lines").textContent = pipeline.log.slice(-SHOWN_LINES).reverse().map(({ at, text }) => `${clock(at)}  ${text}`).join("\n");
 }
+
+const timeOf = ({ acceptedAt, quarantinedAt }) => acceptedAt ?? quarantinedAt;
 
 function drawEvents(events) {
   const place = byId("events");
@@ -106,7 +108,7 @@ function row(event, heads) {
   const { state } = event;
   const kind = { trained: "good", quarantined: "bad", pending: "warn" }[state];
   const cells = [
-    clock(event.acceptedAt ?? event.quarantinedAt),
+    clock(timeOf(event)),
     el("span", {}, el("strong", {}, nameOf(event)), el("small", {}, whoOf(event))),
     after(event, "streamedAt"),
     after(event, "trainedAt"),

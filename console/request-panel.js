@@ -69,7 +69,7 @@ function draw() {
   byId("response-text").textContent = exchange?.text ? pretty(exchange.text).slice(0, MAX_CHARACTERS) : "";
   const state = byId("response-state");
   state.textContent = exchange ? stateOf(exchange) : "–";
-  state.className = `chip ${exchange?.status === null || !exchange ? "" : exchange.status >= 200 && exchange.status < 300 ? "good" : "bad"}`;
+  state.className = `chip ${exchange?.ms === undefined ? "" : exchange.status >= 200 && exchange.status < 300 ? "good" : "bad"}`;
 }
 
 const routeOf = ({ url }) => url.slice(connection.url.length);
@@ -80,7 +80,7 @@ function nameOf(exchange) {
 }
 
 function stateOf({ status, ms }) {
-  if (status === null) return t("pending");
+  if (ms === undefined) return t("pending");
   return `${status || t("noResponse")} · ${number(ms)} ms`;
 }
 

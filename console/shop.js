@@ -3,7 +3,7 @@
 import { connection, on, recommend, track, visitor, tabStorage } from "./api.js";
 import { itemOf, load as loadItems, loadMissing, suggestions } from "./catalogue.js";
 import { cover } from "./covers.js";
-import { byId, el, field, options } from "./dom.js";
+import { byId, el, field, keepingFocus, options } from "./dom.js";
 import { showFailure } from "./failures.js";
 import { has, number, t } from "./i18n.js";
 import { announce } from "./live.js";
@@ -40,11 +40,16 @@ function connected() {
     const kept = tabStorage(VISITOR);
     visitor.user = kept === null ? (connection.config.users[0] ?? null) : kept || null;
     visitor.isChosen = true;
-    if (connection.config.isLocal) loadItems().then(() => drawAll());
+    if (connection.config.isLocal) loadItems().then(itemsLoaded);
   }
   Object.assign(shelf, { response: undefined, before: undefined, changes: undefined });
   render();
   if (connection.key) ask();
+}
+
+function itemsLoaded() {
+  keepingFocus(drawChoices);
+  drawShelf();
 }
 
 // ---- requests ----
@@ -178,8 +183,8 @@ function later(pause) {
 function become(user) {
   visitor.user = user || null;
   tabStorage(VISITOR, user);
-  Object.assign(shelf, { changes: undefined });
-  drawVisitor();
+  shelf.changes = undefined;
+  keepingFocus(drawVisitor);
   ask();
 }
 
@@ -243,19 +248,17 @@ function drawChoices() {
       : input("campaign", t("campaign")),
     known ? choice("filter", t("filter"), names) : input("filter", t("filter")),
     ...valueFields(chosen.filter),
-    !known && input("json", t("filterValues")),
+    ...(known ? [] : [input("json", t("filterValues"))]),
     known ? choice("promotion", t("promotion"), names) : input("promotion", t("promotion")),
     ...(chosen.promotion === chosen.filter ? [] : valueFields(chosen.promotion)),
-    chosen.promotion ? input("percent", t("promoted"), { type: "number", min: 1, max: 100 }) : "",
+    ...(chosen.promotion ? [input("percent", t("promoted"), { type: "number", min: 1, max: 100 })] : []),
     input("numResults", t("numResults"), { type: "number", min: 1, max: 50 }),
     input("metadata", t("metadata"), {}, t("metadataHint")));
 }
 
 function choose(name, value) {
   chosen[name] = value;
-  const focused = document.activeElement?.id;
-  drawChoices();
-  if (focused) byId(focused)?.focus();
+  keepingFocus(drawChoices);
   ask();
 }
 
@@ -371,9 +374,9 @@ async function askSimilar(item) {
     const response = await recommend(request, { timeoutMs: TIMEOUT_MS });
     if (related?.item !== item) return;
     related.response = response;
-    drawSimilar();
+    keepingFocus(drawSimilar);
     announce(t("listShown", { count: response.itemList.length }));
-    if (await loadMissing(response.itemList.map(({ itemId }) => itemId))) drawSimilar();
+    if (await loadMissing(response.itemList.map(({ itemId }) => itemId))) keepingFocus(drawSimilar);
   } catch (error) {
     if (related?.item === item) showFailure(byId("similar-list").parentElement, error);
   }
