@@ -49,6 +49,15 @@ export async function loadConfig() {
   return config;
 }
 
+// Asks whether the local stack has another key than before, and takes it. Returns whether it has.
+export async function renewKey() {
+  if (tabStorage(KEY) !== null || !connection.config.isLocal) return false;
+  const config = await local("config").catch(() => connection.config);
+  if (config.apiKey === connection.key) return false;
+  connect(config, config.apiKey);
+  return true;
+}
+
 // Makes the client anew. Without a key, that of the local stack is taken again.
 export function useKey(key) {
   tabStorage(KEY, key || null);

@@ -1,7 +1,7 @@
 // The strip with what was sent, accepted and trained on, and the notices that belong to every view.
 
 import { connection, offline, on } from "./api.js";
-import { byId, el } from "./dom.js";
+import { byId, el, replace } from "./dom.js";
 import { number, t } from "./i18n.js";
 import * as faults from "./faults.js";
 import { changed, counts, underway, waiting } from "./tracker.js";
@@ -46,10 +46,9 @@ function sentence(isLocal) {
 
 function drawNotices() {
   const active = faults.inForce();
-  byId("notices").replaceChildren(...[
+  replace(byId("notices"),
     connection.config?.notice && el("p", { class: "notice warn" }, connection.config.notice),
     offline() && el("p", { class: "notice warn", "data-testid": "offline" }, t("offlineNow")),
     active.length > 0 && el("p", { class: "notice warn", "data-testid": "faults-on" },
-      t("faultsNow", { faults: active.join(", ") }), " ", el("a", { href: "#faults" }, t("faults"))),
-  ].filter(Boolean));
+      t("faultsNow", { faults: active.join(", ") }), " ", el("a", { href: "#faults" }, t("faults"))));
 }

@@ -88,7 +88,7 @@ function judged({ Index, Call, Field, Message }, position) {
     el("span", { class: `chip ${kind}` }, `${mark} ${t(kind === "good" ? "valid" : "invalid")}`));
   if (Call)
     return el("li", { class: "valid", "data-testid": "judged" }, title("good", "✓"),
-      el("p", { class: "hint" }, t("delivers")), el("pre", { tabindex: 0, role: "region", "aria-label": t("delivers") }, json(Call)));
+      el("p", { class: "hint" }, t("delivers")), el("pre", { tabindex: 0, role: "group", "aria-label": t("delivers") }, json(Call)));
   return el("li", { class: "invalid", "data-testid": "judged" }, title("bad", "✕"),
     el("dl", {},
       el("dt", {}, t("fieldName")), el("dd", {}, el("code", {}, Field || t("whole"))),

@@ -19,9 +19,14 @@ function fill(element, properties, children) {
     else if (value !== undefined && value !== null && value !== false)
       element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  element.append(...present(children));
   return element;
 }
+
+// What stands for nothing is left out: condition && el(…)
+const present = (children) => children.flat().filter((child) => child !== undefined && child !== null && child !== false);
+
+export const replace = (element, ...children) => element.replaceChildren(...present(children));
 
 export const byId = (id) => document.getElementById(id);
 

@@ -18,20 +18,20 @@ function sentences({ status, message }) {
 const isFinal = ({ status }) => [400, 403, 404, 413].includes(status);
 
 // Shows a failure in `place` and returns a function that takes it away. `retry` is called at the end of the
-// countdown.
-export function showFailure(place, error, retry) {
+// countdown; `note` is one more sentence.
+export function showFailure(place, error, retry, note) {
   const [what, todo] = sentences(error);
   const left = el("span", { "data-testid": "countdown" });
   const buttons = retry && !isFinal(error) && el("p", { class: "row" }, left, el("button", { type: "button", class: "quiet", onclick: now }, t("tryNow")));
   place.replaceChildren(el("div", { class: "notice bad", role: "alert", "data-testid": "failure" },
-    el("p", {}, el("strong", {}, what), " ", todo), buttons));
+    el("p", {}, el("strong", {}, what), " ", todo, note && ` ${note}`), buttons));
   let seconds = Math.ceil(error.retryAfter || RETRY_SECONDS);
   let timer;
   if (buttons) tick();
 
   function tick() {
-    if (seconds <= 0) return now();
-    left.textContent = t("again", { seconds });
+    if (seconds <= 0 && !document.hidden) return now();
+    left.textContent = t("again", { seconds: Math.max(0, seconds) });
     seconds -= 1;
     timer = setTimeout(tick, 1000);
   }

@@ -24,7 +24,7 @@
 import { connection, loadConfig, on, useKey } from "./api.js";
 import * as counters from "./counters.js";
 import * as debug from "./debugger.js";
-import { byId, el, field } from "./dom.js";
+import { byId, el, field, replace } from "./dom.js";
 import * as faults from "./faults.js";
 import "./feed.js";
 import { currentLanguage, setLanguage, t, translate } from "./i18n.js";
@@ -106,7 +106,7 @@ function drawConnection() {
   byId("stage").textContent = t("stage", { stage: config.stage });
   const box = el("input", { id: "key", type: "password", autocomplete: "off", required: true, value: key });
   const form = byId("connection-form");
-  form.replaceChildren(
+  replace(form,
     el("p", { class: "field" }, el("span", { class: "label" }, t("address")), el("code", { id: "address" }, url)),
     field(t("key"), box, t("keyHint")),
     el("p", { class: "row" }, el("button", { id: "use-key" }, t("useKey")),

@@ -56,7 +56,7 @@ export function render() {
     el("section", { "aria-labelledby": "title-quarantine" },
       el("h3", { id: "title-quarantine" }, t("quarantine")), el("ul", { id: "quarantine", class: "card-list" })),
     el("details", { id: "function-log", class: "panel" },
-      el("summary", {}, t("log")), el("pre", { id: "log-lines", tabindex: 0, role: "region", "aria-label": t("log") })));
+      el("summary", {}, t("log")), el("pre", { id: "log-lines", tabindex: 0, role: "group", "aria-label": t("log") })));
   draw();
 }
 
@@ -149,7 +149,7 @@ function drawQuarantine(events) {
     el("dl", {},
       el("dt", {}, t("why")), el("dd", {}, el("span", { class: "chip bad" }, event.reason), " ", event.error),
       el("dt", {}, t("time")), el("dd", {}, `${clock(event.quarantinedAt)} `, el("small", {}, event.id))),
-    event.record && el("pre", { tabindex: 0, role: "region", "aria-label": t("record") }, event.record))));
+    event.record && el("pre", { tabindex: 0, role: "group", "aria-label": t("record") }, event.record))));
 }
 
 // Lights up the parts that an event has passed since it was last seen.

@@ -29,9 +29,9 @@ export function render() {
       el("button", { type: "button", class: "quiet small", id: "show-key", "aria-pressed": String(showsKey), onclick: toggleKey }, t("showKey")),
       el("button", { type: "button", class: "quiet small", id: "copy", onclick: copy }, t("copy")),
       el("span", { id: "copy-state", role: "status" })),
-    el("pre", { id: "request-text", tabindex: 0, role: "region", "aria-label": t("sentTo") }),
+    el("pre", { id: "request-text", tabindex: 0, role: "group", "aria-label": t("sentTo") }),
     el("h3", {}, t("response"), " ", el("span", { id: "response-state", class: "chip" })),
-    el("pre", { id: "response-text", tabindex: 0, role: "region", "aria-label": t("response") }));
+    el("pre", { id: "response-text", tabindex: 0, role: "group", "aria-label": t("response") }));
   draw();
 }
 
@@ -76,7 +76,8 @@ const routeOf = ({ url }) => url.slice(connection.url.length);
 const clock = (at) => at.toLocaleTimeString("en-GB");
 
 function nameOf(exchange) {
-  return `${clock(exchange.at)}  ${exchange.method} ${routeOf(exchange)}  ${exchange.status || "…"}`;
+  const { method, status, ms, at } = exchange;
+  return `${ms === undefined ? "…" : status || "✕"}  ${method} ${routeOf(exchange)}  ${clock(at)}`;
 }
 
 function stateOf({ status, ms }) {

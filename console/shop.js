@@ -1,9 +1,9 @@
 // The shop: a visitor, the shelf of what is recommended to them, and the events that change it.
 
-import { connection, on, recommend, track, visitor, tabStorage } from "./api.js";
+import { connection, on, recommend, renewKey, track, visitor, tabStorage } from "./api.js";
 import { itemOf, load as loadItems, loadMissing, suggestions } from "./catalogue.js";
 import { cover } from "./covers.js";
-import { byId, el, field, keepingFocus, options } from "./dom.js";
+import { byId, el, field, keepingFocus, options, replace } from "./dom.js";
 import { showFailure } from "./failures.js";
 import { has, number, t } from "./i18n.js";
 import { announce } from "./live.js";
@@ -117,7 +117,9 @@ async function ask() {
     shelf.ms = Math.round(performance.now() - start);
     show(request, response);
   } catch (error) {
-    if (turn === asked) takeAway = showFailure(place, error, ask);
+    if (turn !== asked || (error.status === 403 && (await renewKey()))) return;
+    takeAway = showFailure(place, error, ask, shelf.response && t("kept"));
+    if (!shelf.response) list.replaceChildren();
   } finally {
     if (turn === asked) list?.removeAttribute("aria-busy");
   }
@@ -242,16 +244,16 @@ function drawChoices() {
   const shelves = config.filters.filter((filter) => filter.target === "items" && !filter.needsItem);
   const names = [["", t("none")], ...shelves.map(({ name }) => [name, name])];
   const known = shelves.length > 0;
-  byId("choice-controls").replaceChildren(
+  replace(byId("choice-controls"),
     config.campaigns.length
       ? choice("campaign", t("campaign"), [["", t("byDefault")], ...config.campaigns.filter((name) => !NOT_FOR_A_SHELF.includes(name)).map((name) => [name, name])])
       : input("campaign", t("campaign")),
     known ? choice("filter", t("filter"), names) : input("filter", t("filter")),
     ...valueFields(chosen.filter),
-    ...(known ? [] : [input("json", t("filterValues"))]),
+    !known && input("json", t("filterValues")),
     known ? choice("promotion", t("promotion"), names) : input("promotion", t("promotion")),
     ...(chosen.promotion === chosen.filter ? [] : valueFields(chosen.promotion)),
-    ...(chosen.promotion ? [input("percent", t("promoted"), { type: "number", min: 1, max: 100 })] : []),
+    chosen.promotion && input("percent", t("promoted"), { type: "number", min: 1, max: 100 }),
     input("numResults", t("numResults"), { type: "number", min: 1, max: 50 }),
     input("metadata", t("metadata"), {}, t("metadataHint")));
 }

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,8 +9,8 @@ from playwright.sync_api import expect
 
 from local.console.page import Page
 from local.console.running import running_console
+from local.console.site import FOLDER, Site
 
-FOLDER = Path(__file__).parents[2] / "console"
 MAX_PAGE_BYTES = 150_000
 MAX_CLIENT_BYTES = 8192
 PHONE = {"width": 390, "height": 844}
@@ -99,7 +98,7 @@ def test_the_first_list_is_there_within_a_second_with_one_call(open_console):
 
 
 def test_the_page_is_small_and_the_client_smaller():
-    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < MAX_PAGE_BYTES
+    assert sum(path.stat().st_size for path in {*Site().files().values()}) < MAX_PAGE_BYTES
     assert (FOLDER / "client.js").stat().st_size < MAX_CLIENT_BYTES
 
 
