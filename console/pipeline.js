@@ -119,13 +119,13 @@ function row(event, heads) {
     cells.map((cell, index) => el("td", { "data-head": heads[index] }, cell)));
 }
 
-function nameOf({ kind, eventType, itemId, actionId, id }) {
-  if (kind === "unreadable") return id;
+function nameOf({ kind, eventType, itemId, actionId }) {
+  if (kind === "unreadable") return t("unreadable");
   return `${eventType} ${itemId ? titleOf(itemId) : (actionId ?? "")}`;
 }
 
-function whoOf({ userId, sessionId, isOtherProducers }) {
-  return [userId ?? sessionId ?? "", isOtherProducers ? t("otherProducer") : ""].filter(Boolean).join(", ");
+function whoOf({ id, kind, userId, sessionId, isOtherProducers }) {
+  return [kind === "unreadable" ? id : (userId ?? sessionId ?? ""), isOtherProducers ? t("otherProducer") : ""].filter(Boolean).join(", ");
 }
 
 const clock = (at) => {
@@ -148,7 +148,8 @@ function drawQuarantine(events) {
   place.replaceChildren(...events.map((event) => el("li", { class: "quarantined", "data-testid": "quarantined", "data-id": event.id },
     el("dl", {},
       el("dt", {}, t("why")), el("dd", {}, el("span", { class: "chip bad" }, event.reason), " ", event.error),
-      el("dt", {}, t("time")), el("dd", {}, `${clock(event.quarantinedAt)} `, el("small", {}, event.id))),
+      el("dt", {}, t("quarantinedAt")), el("dd", {}, clock(event.quarantinedAt), event.isEarlier && ` (${t("earlier")})`),
+      el("dt", {}, "EventId"), el("dd", {}, event.id)),
     event.record && el("pre", { tabindex: 0, role: "group", "aria-label": t("record") }, event.record))));
 }
 

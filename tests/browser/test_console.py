@@ -156,6 +156,31 @@ def test_filters_promotions_and_similar_items(open_console):
     expect(page.locator("#title-similar")).to_be_focused()
 
 
+def test_source_variant_and_reason_are_shown_and_data_is_only_text(open_console, stack):
+    page = open_console()
+    expect(page.locator(CARD)).to_have_count(12)
+    title = "<img src=x onerror=alert(1)>"
+    response = {
+        "itemList": [
+            {"itemId": "not-in-the-catalogue", "reason": ["popularity"], "metadata": {"TITLE": title}}
+        ],
+        "campaign": "new",
+        "source": "stale",
+        "experiment": {"name": "autumn", "variant": "new"},
+    }
+    headers = {"access-control-allow-origin": "*", "content-type": "application/json"}
+    page.route(
+        f"{stack.stack.apiUrl}/recommendations",
+        lambda route: route.fulfill(status=200, headers=headers, body=json.dumps(response)),
+    )
+    page.click("#ask-again")
+    expect(page.locator("#shelf-facts")).to_contain_text("new (autumn)")
+    expect(page.locator("#shelf-facts .stale dd")).to_have_text("stale (an earlier response)")
+    expect(page.locator(f"{CARD} h4")).to_have_text(title)
+    expect(page.locator(CARD)).to_contain_text("Why: popularity")
+    expect(page.locator(f"{CARD} img")).to_have_count(0)
+
+
 def test_a_wrong_key_is_a_sentence_and_what_to_do(open_console):
     page = open_console()
     expect(page.locator(CARD)).to_have_count(12)
