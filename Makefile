@@ -19,7 +19,7 @@ SAM_CLI := 1.170.0
 POWERTOOLS := 3.37.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run console test test-unit test-long coverage lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity experiment-size clean
+.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ lint: $(INSTALLED) ## Format, lint, types, links of the documents, and cfn-lint 
 	$(BIN)/cfn-lint build/prod/sam.yaml resources/pipeline.yaml resources/access.yaml
 
 check: lint test ## Everything that CI runs
+
+screenshots: $(INSTALLED) ## Make the pictures of docs/images from the console (needs chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format .

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -47,8 +48,11 @@ def main() -> int:
 
 
 @contextmanager
-def _opened(browser: Browser, running: Running, view: str, size: dict[str, int], scheme: str) -> Iterator[Page]:
-    context = browser.new_context(viewport=size, color_scheme=scheme, locale="en-GB", reduced_motion="reduce")  # type: ignore[arg-type]
+def _opened(
+    browser: Browser, running: Running, view: str, size: dict[str, int], scheme: str
+) -> Iterator[Page]:
+    look: Any = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce"}
+    context = browser.new_context(locale="en-GB", **look)
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     page.goto(f"{running.stack.consoleUrl}/#{view}")
