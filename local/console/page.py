@@ -46,6 +46,10 @@ class LocalParts:
 
         return Catalogue(self._data)
 
+    def prepare(self) -> None:
+        """Read the data folder before somebody asks for it."""
+        _ = self.catalogue
+
     def settings(self) -> dict[str, Any]:
         """Return the members of ``/api/config`` that only a local stack has."""
         campaigns = [*CAMPAIGN_ARNS]

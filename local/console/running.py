@@ -58,6 +58,8 @@ class Console:
 
         page = self._pages.get()
         if page is not None:
+            if page.local is not None:  # beside the start, so that the first page does not wait for it
+                threading.Thread(target=page.local.prepare, name="catalogue", daemon=True).start()
             self._server = create_server(page)
             if not self._is_stopping:
                 self._server.run(sockets=[self._listener])
