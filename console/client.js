@@ -44,7 +44,7 @@ export function createClient({
 			.filter(({ event, claimed = 0 }) => event && Math.abs(Date.now() - claimed) > CLAIM_MS);
 	const change = ({ key, event }, to) => get(key) && set(key, { event, ...to }); // else forgotten
 	const maySend = () => agreed && performance.now() >= waitUntil;
-	const schedule = () => (timer ??= setTimeout(flush, batchSeconds * 1_000));
+	const schedule = () => (timer ??= setTimeout(() => flush((timer = null)), batchSeconds * 1_000));
 
 	function session() {
 		let { id, seen } = get(SESSION) ?? {};
@@ -74,7 +74,6 @@ export function createClient({
 	}
 
 	function flush() {
-		timer = clearTimeout(timer);
 		return (sending ??= sendAll().finally(() => (sending = null)));
 	}
 

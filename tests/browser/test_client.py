@@ -312,6 +312,17 @@ def test_two_hundred_events_of_an_outage_are_trained_on_once(tab, page, trained,
     until(lambda: client.events_stored() == [])
 
 
+def test_many_events_at_once_after_a_failure_need_no_further_event_to_be_sent(tab, page, trained, until):
+    """Each of them asks the client to send, also while it is about to plan its next try."""
+    page.route("**/events", lambda route: route.abort())
+    client = tab()
+    ids = client.track(reads(1))
+    until(lambda: client.seen("retries"))
+    ids += client.track(reads(80, 1))
+    page.unroute("**/events")
+    trained(ids)
+
+
 @pytest.mark.parametrize("bound", [{"storedEvents": 10}, {"storedBytes": 2_200}])
 def test_storage_is_bounded_and_the_oldest_events_go_first(tab, until, bound):
     client = tab(batchSeconds=LATER, **bound)
