@@ -34,7 +34,7 @@ console: $(INSTALLED) ## Serve the console on this machine for what is deployed 
 test: $(INSTALLED) $(NODE_INSTALLED) ## Run all tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The AWS SDK for JavaScript, where there is Node.js: a test plays a client with it.
+# The AWS SDK for JavaScript and axe-core, where there is Node.js: tests play a client, and examine the console.
 build/node/.installed: tests/node/package.json tests/node/package-lock.json
 	@mkdir -p build/node
 	@cp tests/node/package.json tests/node/package-lock.json build/node
@@ -44,7 +44,7 @@ build/node/.installed: tests/node/package.json tests/node/package-lock.json
 test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick -m "not slow" tests/unit tests/functional
 
-test-long: $(INSTALLED) security build/sam/.installed-$(SAM_CLI) ## Run what takes longer than 'make test' may (a few minutes)
+test-long: $(INSTALLED) $(NODE_INSTALLED) security build/sam/.installed-$(SAM_CLI) ## Run what takes longer than 'make test' may (a few minutes)
 	$(BIN)/python -m pytest tests/long
 
 build/sam/.installed-$(SAM_CLI): | $(INSTALLED)

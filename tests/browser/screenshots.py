@@ -83,7 +83,7 @@ def _pipeline(browser: Browser, running: Running) -> None:
         page.click("#burst")
         page.goto(f"{running.stack.consoleUrl}/#pipeline")
         page.wait_for_selector("[data-testid=quarantined]")
-        page.wait_for_selector("[data-testid=passed]")
+        page.wait_for_function("() => Number(document.querySelector('#part-api').dataset.count) > 20")
         _save(page, "pipeline")
     running.engine.set_faults()
 

@@ -62,7 +62,7 @@ def test_every_list_and_every_page_has_items_while_the_campaign_fails_and_then_i
     assert healthy("local")
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", ["hang", "half a response", "reset", "throttling", "campaign missing"])
 def test_without_a_fallback_the_error_is_the_documented_one(ask, faults, healthy, fault):
     """The fallback campaign itself has none."""
     healthy("popular")

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.browser.conftest import browser  # noqa: F401 - a fixture
 from tests.support.node import NODE_FOLDER
 
 AXE = NODE_FOLDER / "node_modules" / "axe-core" / "axe.min.js"
@@ -30,7 +31,7 @@ def axe():
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_has_no_serious_fault(browser, stack, axe, view, scheme):
+def test_a_view_has_no_serious_fault(browser, stack, axe, view, scheme):  # noqa: F811
     context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
     page.goto(f"{stack.stack.consoleUrl}/#{view}")
