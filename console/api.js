@@ -7,6 +7,7 @@ import { createClient } from "./client.js";
 
 const MAX_EXCHANGES = 12;
 const KEY = "console.key"; // in sessionStorage: the key stays in this tab
+const SEND_MS = 30_000; // the API responds within 29 s
 const BATCH_SECONDS = 0.3; // the page shows what happens: it waits less than a shop
 
 export const bus = new EventTarget();
@@ -58,16 +59,18 @@ export async function renewKey() {
   return true;
 }
 
-// Makes the client anew. Without a key, that of the local stack is taken again.
+// Takes another key. Without one, that of the local stack is taken again.
 export function useKey(key) {
   tabStorage(KEY, key || null);
   connect(connection.config, key || connection.config.apiKey || "");
 }
 
 function connect(config, key) {
-  const isNew = connection.url !== config.apiUrl || connection.key !== key;
+  const isNew = connection.url !== config.apiUrl;
   Object.assign(connection, { config, url: config.apiUrl, key });
-  if (isNew && key) client = newClient();
+  // One client for an address: a second one would send the same queue. observed() gives each call the key.
+  if (key && (isNew || !client)) client = newClient();
+  else if (client) wake();
   say("connected");
 }
 
@@ -116,8 +119,9 @@ export async function recommend(request, settings) {
 export async function send(method, route, text) {
   const response = await fetch(`${connection.url}/${route}`, {
     method,
-    headers: { "x-api-key": connection.key, "content-type": "application/json" },
+    headers: { "content-type": "application/json" },
     body: text,
+    signal: AbortSignal.timeout(SEND_MS),
   });
   return { status: response.status, text: await response.text() };
 }
@@ -141,6 +145,7 @@ globalThis.fetch = (address, settings) =>
   connection.url && String(address).startsWith(connection.url) ? observed(String(address), settings) : browserFetch(address, settings);
 
 async function observed(url, { ...settings }) {
+  settings.headers = { ...settings.headers, "x-api-key": connection.key };
   const exchange = { number: ++made, method: settings.method, url, body: settings.body, at: new Date(), status: null };
   exchanges.unshift(exchange);
   exchanges.length = Math.min(exchanges.length, MAX_EXCHANGES);

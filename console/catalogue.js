@@ -3,7 +3,7 @@
 import { local } from "./api.js";
 
 const TITLE = ["TITLE", "NAME", "ITEM_NAME", "PRODUCT_NAME"];
-const AUTHOR = ["AUTHOR", "CREATOR", "ARTIST", "DIRECTOR", "BRAND"];
+const AUTHOR = ["AUTHOR", "AUTHORS", "CREATOR", "ARTIST", "DIRECTOR", "BRAND"];
 const GENRES = ["GENRES", "GENRE", "CATEGORIES", "CATEGORY", "CATEGORY_L1"];
 const MAX_SUGGESTIONS = 200;
 

@@ -1,13 +1,12 @@
-// Sends a page's events and asks for recommendations: docs/clients.md, "Browser". An event stays in
-// localStorage until the API has it. A tab claims what it sends, so that no other does.
+// Sends a page's events and asks for recommendations: docs/clients.md. An event stays in
+// localStorage until the API has it. A tab claims what it sends.
 
-const KEEPALIVE_BYTES = 60_000; // a browser allows 64 KB under way
+const KEEPALIVE_BYTES = 60_000; // browsers allow 64 KB
 const CLAIM_MS = 35_000; // longer than a request
-const SETTLE_MS = 50; // until tabs see what another stored
+const SETTLE_MS = 50; // until tabs see it
 const MAX_BACKOFF_SECONDS = 300;
 
 const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; // no https
-// A callback that throws stops nothing.
 const tell = (callback, ...values) => queueMicrotask(() => callback?.(...values));
 const total = (entries) => new TextEncoder().encode(entries.map(({ text }) => text).join()).length;
 
@@ -25,6 +24,10 @@ export function createClient({
 
 	const keys = (start) => Object.keys(storage).filter((key) => key.startsWith(start)).sort();
 	const remove = (key) => delete storage[key];
+	function drop(key) {
+		remove(key);
+		tell(onDropped, ++client.dropped);
+	}
 	function get(key) {
 		try {
 			return JSON.parse(storage[key] ?? null);
@@ -35,7 +38,9 @@ export function createClient({
 		try {
 			storage[key] = text;
 		} catch {
-			storage = { ...storage, [key]: text }; // full: now in memory
+			const [oldest] = keys(EVENT);
+			if (!oldest) storage = { ...storage, [key]: text }; // full: in memory
+			else if (oldest !== key) set(key, value, drop(oldest));
 		}
 	}
 	const free = () =>
@@ -53,7 +58,7 @@ export function createClient({
 		return id;
 	}
 
-	function identify(userId) {
+	function identify(userId = null) {
 		if (get(USER) && get(USER) !== userId) remove(SESSION); // another person
 		set(USER, userId);
 	}
@@ -64,10 +69,7 @@ export function createClient({
 		if (agreed === false) return whole;
 		set(`${EVENT}${SentAt}.${tracked++}.${whole.EventId}`, { event: whole });
 		const waiting = free();
-		while (waiting.length > storedEvents || total(waiting) > storedBytes) {
-			remove(waiting.shift().key);
-			tell(onDropped, ++client.dropped);
-		}
+		while (waiting.length > storedEvents || total(waiting) > storedBytes) drop(waiting.shift().key);
 		if (waiting.length < batchEvents && total(waiting) < batchBytes) schedule();
 		else flush();
 		return whole;
@@ -83,7 +85,7 @@ export function createClient({
 		if (agreed && keys(EVENT).length) schedule();
 	}
 
-	// Without locks, chance keeps tabs apart.
+	// Without locks, by chance.
 	function claimAlone() {
 		const pause = (resolve) => setTimeout(resolve, SETTLE_MS * (1 + Math.random()));
 		const work = () => new Promise(pause).then(() => claim(batchBytes, 1));
@@ -92,7 +94,7 @@ export function createClient({
 
 	function claim(maxBytes, atLeast) {
 		const batch = [];
-		for (const entry of free()) {
+		for (const entry of agreed ? free() : []) {
 			const full = batch.length === batchEvents || total([...batch, entry]) > maxBytes;
 			if (full && batch.length >= atLeast) break;
 			batch.push(entry);
@@ -101,7 +103,7 @@ export function createClient({
 		return batch;
 	}
 
-	// Requests under way are keepalive too, and go on.
+	// Requests under way go on.
 	function leave() {
 		let batch;
 		while (maySend() && (batch = claim(KEEPALIVE_BYTES - keptAlive, 0)).length) send(batch);
@@ -141,13 +143,13 @@ export function createClient({
 			remove(key);
 			return tell(onRefused, event, { Code, Message });
 		}
-		// A wrong clock. The message has the right time, or null leaves it to the API.
+		// The message has the right time.
 		const there = Date.parse(/ahead of (\S+),/.exec(Message)?.[1]);
 		const SentAt = new Date(Math.min(there, there - Date.now() + Date.parse(event.SentAt)));
 		change({ key }, { event: { ...event, SentAt } });
 	}
 
-	// The API responds within 29 s. Status 0: it did not.
+	// Status 0: no response.
 	async function post(route, body, keepalive, ms = 30_000) {
 		try {
 			const response = await fetch(`${url}/${route}`, {
@@ -190,17 +192,17 @@ export function createClient({
 
 	function consent(given) {
 		if (given && agreed) return;
-		const early = given ? storage : {};
-		const { id } = get(SESSION) ?? {};
+		const { [USER]: user, [SESSION]: visit, ...early } = given ? storage : {};
+		const { id } = JSON.parse(visit ?? "{}");
 		if (!given) forget();
 		open(given);
-		delete early[SESSION]; // a stored session goes on
-		for (const key in early) set(key, JSON.parse(early[key].replaceAll(id, session())));
+		if (user) identify(JSON.parse(user)); // a stored session goes on
+		for (const key in early) set(key, JSON.parse(early[key].replaceAll(id ?? key, session())));
 		flush();
 	}
 
 	function forget() {
-		const before = rule !== "required" && agreed;
+		const before = rule === "required" ? undefined : agreed;
 		open(true);
 		keys(`${name}.`).forEach(remove);
 		open(before);

@@ -81,8 +81,9 @@ function render() {
 
 // Shows the view of the address. Its heading gets the focus when the user went there.
 function open(isChosen) {
-  const name = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "shop";
-  if (isChosen && location.hash === "#content") return;
+  const hash = location.hash.slice(1);
+  if (isChosen && hash === "content") return;
+  const name = Object.hasOwn(VIEWS, hash) ? hash : (current ?? "shop");
   for (const each of Object.keys(VIEWS)) byId(`view-${each}`).hidden = each !== name;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.view === name) link.setAttribute("aria-current", "page");

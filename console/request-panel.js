@@ -127,6 +127,7 @@ function asPython({ method, url, body }, key) {
   const value = objectOf(body);
   const data = value === undefined ? JSON.stringify(body) : `json.dumps(${pythonOf(value)})`;
   return `import json
+import urllib.error
 import urllib.request
 
 body = ${data}
@@ -136,8 +137,11 @@ request = urllib.request.Request(
     {"x-api-key": ${JSON.stringify(key ?? PLACEHOLDER)}, "content-type": "application/json"},
     method=${JSON.stringify(method)},
 )
-with urllib.request.urlopen(request) as response:
-    print(json.load(response))
+try:
+    with urllib.request.urlopen(request) as response:
+        print(json.load(response))
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
 `;
 }
 

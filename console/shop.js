@@ -32,6 +32,7 @@ export function create(element) {
   on("sent", (events) => {
     if (!connection.config.isLocal && events.some(({ EventId }) => mine.delete(EventId))) later(DEPLOYED_MS);
   });
+  on("refused", ({ event }) => mine.delete(event.EventId));
   on("offline", () => ask());
 }
 
@@ -169,7 +170,7 @@ function act(action, entry, { recommendationId, itemList }) {
 }
 
 function passed(events) {
-  const done = events.filter(({ id, state }) => state === "trained" && mine.delete(id));
+  const done = events.filter(({ id, state }) => state !== "pending" && mine.delete(id) && state === "trained");
   if (done.length) later(0);
 }
 

@@ -75,8 +75,8 @@ on("refused", ({ event }) => {
   settle(event.EventId, "refused");
   save();
 });
-on("dropped", (count) => {
-  const oldest = Object.keys(counts.open).filter((id) => counts.open[id] === "queued").slice(0, count);
-  for (const id of oldest) settle(id, "dropped");
+on("dropped", () => {
+  const oldest = Object.keys(counts.open).find((id) => counts.open[id] === "queued");
+  if (oldest) settle(oldest, "dropped");
   save();
 });

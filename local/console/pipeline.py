@@ -34,8 +34,8 @@ _Name = TypeVar("_Name", str, bytes)
 class PipelineEvent:
     """One event. The times are RFC 3339; None for what has not happened, or was not seen here.
 
-    ``kind`` is ``event``, ``action`` or ``unreadable``. ``isEarlier``: it was quarantined before this run,
-    and no counter counts it.
+    ``kind`` is ``event``, ``action`` or ``unreadable``. ``isEarlier``: it was trained on or quarantined
+    before this run, and no counter counts it.
     """
 
     id: str
@@ -143,6 +143,7 @@ class Pipeline:
 
     def trained(self, found: Trained) -> None:
         """Note an event that the engine has."""
+        is_earlier = found.id not in self._events and to_rfc3339(found.at) < self._since
 
         def change(event: PipelineEvent) -> None:
             event.kind, event.userId, event.sessionId = found.kind, found.user_id, found.session_id
@@ -152,6 +153,7 @@ class Pipeline:
             else:
                 event.itemId = found.item_id
             event.trainedAt = to_rfc3339(found.at)
+            event.isEarlier = event.isEarlier or is_earlier
 
         self._change(found.id, change)
         self._trim()

@@ -36,7 +36,9 @@ RECORDS_PER_READING = 2000
 ENGINE_EVENTS_PER_READING = 2000
 OBJECTS_PER_READING = 20
 MAX_OBJECT_BYTES = 8_000_000
-MESSAGES_PER_READING = 100
+MESSAGES_PER_READING = 1000
+EARLIER_ENGINE_EVENTS = 500
+_RECORDS_PER_CALL = 10_000
 _MESSAGES_PER_CALL = 10
 _HIDDEN_SECONDS = 10
 _KEYS_BEHIND = 50
@@ -65,14 +67,18 @@ class Sources:
         self.unreachable: list[str] = []
 
     def begin(self) -> None:
-        """Go to the end of the stream and of the engine's events. Raises AwsError, EngineUnreachableError."""
+        """Go to the end of the stream, and nearly to that of the engine's events.
+
+        A page that was open before may wait for the last of them. Raises AwsError, EngineUnreachableError.
+        """
         for shard in self._kinesis.list_shards(StreamName=self._stack.streamName)["Shards"]:
-            records = [*self._records(shard["ShardId"], None, 10_000)]
-            self._sequence_numbers[shard["ShardId"]] = records[-1]["SequenceNumber"] if records else None
+            last = None
+            while records := [*self._records(shard["ShardId"], last, _RECORDS_PER_CALL)]:
+                last = records[-1]["SequenceNumber"]
+            self._sequence_numbers[shard["ShardId"]] = last
         for path in _ENGINE_LISTS:
-            self._engine_seqs[path] = call_engine(self._stack.personalizeUrl, "GET", f"{path}?after=end")[1][
-                "last"
-            ]
+            _, end = call_engine(self._stack.personalizeUrl, "GET", f"{path}?after=end")
+            self._engine_seqs[path] = max(0, end["last"] - EARLIER_ENGINE_EVENTS)
 
     def read(self) -> None:
         """Read what is new into the pipeline, unless that was done just before."""

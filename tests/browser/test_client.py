@@ -385,6 +385,53 @@ def test_events_before_consent_belong_to_the_stored_session(tab, trained):
     assert first["sessionId"] == second["sessionId"]
 
 
+def test_a_visitor_without_a_user_loses_no_event_before_consent(tab, trained):
+    client = tab(consent="required")
+    client.run("client.identify(undefined)")
+    odd = client.track([{"EventType": "read", "Event": {"itemId": "undefined"}}])
+    client.run("client.consent(true)")
+    [found] = trained(odd)
+    assert (found["itemId"], found["userId"]) == ("undefined", None)
+
+
+def test_another_user_before_consent_begins_another_session(tab, trained):
+    client = tab(consent="required")
+    client.run("client.identify('ann'), client.consent(true)")
+    of_ann = client.track(reads(1))
+    client.open()
+    client.run("client.identify('bob')")
+    of_bob = client.track(reads(1))
+    client.run("client.consent(true)")
+    first, second = trained(of_ann + of_bob)
+    assert (first["userId"], second["userId"]) == ("ann", "bob")
+    assert first["sessionId"] != second["sessionId"]
+
+
+def test_after_forget_consent_is_asked_for_again(tab, trained, requests):
+    client = tab(consent="required")
+    client.run("client.consent(true), client.forget()")
+    ids = client.track(reads(1))
+    assert (client.stored(), requests) == ([], [])
+    client.run("client.consent(true)")
+    trained(ids)
+
+
+def test_a_storage_that_fills_up_gives_room_to_the_newest_events(tab, page, until, requests):
+    """The oldest are dropped and counted, and nothing is sent twice."""
+    page.route("**/events", lambda route: route.abort())
+    client = tab()
+    client.track(reads(5))
+    until(lambda: client.seen("retries"))
+    client.run(
+        "(() => { const room = 'x'.repeat(1000); let n = 0;"
+        " try { while (true) localStorage.setItem(`site ${n++}`, room); } catch {}"
+        " try { while (true) localStorage.setItem(`small ${n++}`, 'x'); } catch {} })()"
+    )
+    client.track(reads(3, 5))
+    assert client.seen("dropped")
+    assert len(client.events_stored()) + client.run("client.dropped") == 8
+
+
 def test_forget_clears_what_is_stored(tab, page, until):
     page.route("**/events", lambda route: route.abort())
     client = tab()

@@ -358,6 +358,18 @@ def test_200_events_while_the_api_is_away_are_trained_on_once(open_console, stac
     assert len(trained) == len(set(trained)) == 200
 
 
+def test_events_that_are_dropped_are_counted_once_each(open_console):
+    page = open_console("faults")
+    page.check("#fault-offline")
+    for _ in range(51):
+        page.click("#burst")
+    expect(count(page, "sent")).to_have_text("1,020")
+    expect(count(page, "dropped")).to_have_text("20")
+    page.uncheck("#fault-offline")
+    expect(count(page, "trained")).to_have_text("1,000", timeout=60_000)
+    expect(page.locator("[data-testid=counts-say]")).to_have_class("met")
+
+
 def test_an_offline_browser_keeps_its_events_and_sends_them_later(open_console):
     page = open_console("faults")
     page.check("#fault-offline")

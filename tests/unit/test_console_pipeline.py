@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -130,6 +131,13 @@ def test_what_an_earlier_run_quarantined_is_shown_and_not_counted(pipeline):
     pipeline.quarantined(message("shard-0:1", at="2026-11-25T12:00:00.000Z"))
     assert events(pipeline)["shard-0:1"]["isEarlier"]
     assert counters(pipeline) == {}
+
+
+def test_what_was_trained_on_before_this_run_is_told_to_a_page_that_waits_for_it(pipeline):
+    pipeline.trained(replace(trained("e1"), at=START - timedelta(seconds=1)))
+    assert counters(pipeline) == {}
+    found = events(pipeline)["e1"]
+    assert (found["state"], found["isEarlier"]) == ("trained", True)
 
 
 def test_a_cursor_returns_only_what_has_changed_after_it(pipeline):
