@@ -21,7 +21,7 @@ const SETTINGS = {
 };
 const amounts = Object.fromEntries(Object.entries(SETTINGS).map(([name, { amount }]) => [name, amount]));
 
-let root, target = "all";
+let root, target = "all", asked = 0;
 let isOn = {};
 
 export function create(element) {
@@ -104,9 +104,12 @@ function drawStates() {
 
 // ---- the engine's faults ----
 
+// A response to an older request must not undo what the user has chosen since.
 async function ask(method, body) {
+  const number = ++asked;
   try {
-    take(await local("faults", method, body));
+    const settings = await local("faults", method, body);
+    if (number === asked) take(settings);
   } catch (error) {
     const state = byId("faults-state");
     if (state) state.textContent = error.message;
