@@ -86,7 +86,8 @@ function draw() {
   if (place.textContent !== sentence)
     place.replaceChildren(...(sentence ? [el("p", { class: "notice bad", role: "alert" }, sentence)] : []));
   const events = [...pipeline.events.values()].sort((a, b) => (timeOf(a) < timeOf(b) ? 1 : -1));
-  drawEvents(events.slice(0, SHOWN_EVENTS));
+  // What was trained on before this run is only for the counters of a tab that was open before.
+  drawEvents(events.filter(({ isEarlier, state }) => !isEarlier || state !== "trained").slice(0, SHOWN_EVENTS));
   drawQuarantine(events.filter(({ state }) => state === "quarantined").slice(0, SHOWN_QUARANTINED));
   byId("log-lines").textContent = pipeline.log.slice(-SHOWN_LINES).reverse().map(({ at, text }) => `${clock(at)}  ${text}`).join("\n");
 }
