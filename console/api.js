@@ -4,6 +4,7 @@
 // `bus` tells of: connected, exchange, sent, refused, retry, dropped, offline, tracked.
 
 import { createClient } from "./client.js";
+import { hashOf } from "./hash.js";
 
 const MAX_EXCHANGES = 12;
 const KEY = "console.key"; // in sessionStorage: the key stays in this tab
@@ -74,18 +75,12 @@ function connect(config, key) {
   say("connected");
 }
 
-// Tells addresses apart in localStorage, which other pages of this port may read one day.
-function mark(address) {
-  let state = 0x811c9dc5;
-  for (const character of address) state = Math.imul(state ^ character.codePointAt(0), 0x01000193) >>> 0;
-  return state.toString(36);
-}
-
 function newClient() {
   return createClient({
     url: connection.url,
     key: connection.key,
-    name: `console.${mark(connection.url)}`,
+    // Not the address itself: other pages of this port may read localStorage one day.
+    name: `console.${hashOf(connection.url)}`,
     batchSeconds: BATCH_SECONDS,
     batchEvents: 100,
     onSent: (events) => {

@@ -1,6 +1,7 @@
 // Draws the cover of an item from its id and title. The same item always gets the same cover.
 
 import { svg } from "./dom.js";
+import { hashOf } from "./hash.js";
 
 const WIDTH = 120;
 const HEIGHT = 168;
@@ -19,10 +20,9 @@ const PALETTES = [
 ];
 const SHAPES = [sun, stripes, hills, rings, diamonds, tiles];
 
-// FNV-1a, and then one number after the other.
+// One number after the other, the same ones for a text.
 function numbers(text) {
-  let state = 0x811c9dc5;
-  for (const character of text) state = Math.imul(state ^ character.codePointAt(0), 0x01000193) >>> 0;
+  let state = hashOf(text);
   return (below) => {
     state = (state + 0x9e3779b9) >>> 0;
     const mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
