@@ -65,6 +65,7 @@ def test_every_event_ends_delivered_quarantined_or_deferred_exactly_once(content
 # All invocations that Lambda makes of it
 
 
+@pytest.mark.slow
 @given(
     contents=contents,
     faults=faults,
@@ -79,6 +80,7 @@ def test_in_the_end_everything_valid_is_trained_on_once_in_order_and_the_poison_
     deliver_all(filled(contents, shard_count), faults, mapping, kills, seed)
 
 
+@pytest.mark.slow
 @given(
     contents=st.lists(visits(st.just("s1")), min_size=1, max_size=6),
     faults=put_events_faults,

@@ -316,6 +316,7 @@ def script_run(events, *calls, code=None):
         events.add_client_error("put_items", code, "no", 403)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_the_one_before_has_ended(run, personalize, events):
     content = "ITEM_ID,YEAR\n" + "".join(f"i{number},1\n" for number in range(25)) + "bad,bad\n"
     first, second, third = range(10), range(10, 20), range(20, 25)

@@ -114,6 +114,7 @@ def test_an_object_has_a_bound(buckets, work):
     assert lines(buckets) == [line(number) for number in range(10)]
 
 
+@pytest.mark.slow
 def test_an_interruption_at_any_step_loses_and_doubles_no_line(tmp_path):
     expected = [line(number) for number in range(3)]
     steps = 0

@@ -542,6 +542,7 @@ def cost_of(texts: list[tuple[str, str, str]]) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 def test_no_expression_costs_more_than_linear_time() -> None:
     ended = cost_of(TEXTS)
     assert (ended.returncode, ended.stderr) == (0, "")
