@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -125,12 +125,8 @@ def _without_fallback(running: Running, api: Api, fault: str, settings: Mapping[
 
 def _until_healthy(api: Api, campaign: str | None) -> float:
     """Return the seconds until the campaign itself responds."""
-    return _seconds_until(lambda: api.one_list(campaign).body.get("source") == "personalize")
-
-
-def _seconds_until(is_so: Callable[[], bool]) -> float:
     started = time.perf_counter()
-    while not is_so():
+    while api.one_list(campaign).body.get("source") != "personalize":
         time.sleep(POLL_SECONDS)
     return time.perf_counter() - started
 

@@ -23,6 +23,7 @@ from local import catalogue, state
 from local.coordinates import PROJECT_FILE
 from local.environment import remove_developer_settings
 from local.log_view import show_log_lines
+from local.loopback import port_number
 from local.stack import START_ERRORS, running_stack
 from local.supervision import ProgramEndedError, supervised
 from local.welcome import sample_filter, sample_items, welcome
@@ -101,9 +102,8 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
-    return int(text)
+    # Not 0: the next run takes the ports of this one, so that what was pasted still works.
+    return port_number(text, lowest=1)
 
 
 if __name__ == "__main__":

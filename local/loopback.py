@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import socket
 
 HOST = "127.0.0.1"
 MAX_WAITING_CONNECTIONS = 512
+HIGHEST_PORT = 65535
+
+
+def port_number(text: str, *, lowest: int = 0) -> int:
+    """Return the port that an option gives. Raises argparse.ArgumentTypeError for what is none."""
+    if not text.isdecimal() or not lowest <= int(text) <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port: give a number from {lowest} to {HIGHEST_PORT}"
+        )
+    return int(text)
 
 
 def listen(port: int) -> socket.socket:

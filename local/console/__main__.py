@@ -22,6 +22,7 @@ from chalicelib import config as settings
 from local.console.page import Page
 from local.console.running import Console, ConsoleError, running_console
 from local.coordinates import PROJECT_FILE
+from local.loopback import port_number
 from ops import local_stage
 from ops.errors import OpsError
 from ops.locate import locate_whole
@@ -94,17 +95,11 @@ def _options() -> argparse.ArgumentParser:
         prog="python -m local.console", description="Serve the console for a deployed stage on this machine."
     )
     parser.add_argument("--stage", default="dev", help="stage of .chalice/config.json (default: dev)")
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help=f"default: {DEFAULT_PORT}")
+    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help=f"default: {DEFAULT_PORT}")
     parser.add_argument("--region", help="AWS region (default: that of the environment or the profile)")
     parser.add_argument("--profile", help="profile of the AWS configuration")
     parser.add_argument("--stack-name", help="name of the one stack (default: personalize-api-STAGE)")
     return parser
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to 65535")
-    return int(text)
 
 
 if __name__ == "__main__":

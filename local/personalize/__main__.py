@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from local.catalogue import FOLDER
+from local.loopback import port_number
 from local.personalize.errors import StartError
 
 
@@ -46,14 +47,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", type=Path, required=True, help="file that keeps the events")
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input is closed")
     return parser
-
-
-def port_number(text: str) -> int:
-    """Return a port, or raise ValueError."""
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError
-    return port
 
 
 if __name__ == "__main__":
