@@ -50,7 +50,7 @@ def _is_small_object(path: Path) -> bool:
 
 
 def _has_lines(path: Path) -> bool:
-    """Return whether the object is lines of JSON. Others, such as aggregated records, stay alone."""
+    """Return whether the object is lines of JSON. Others, such as broken aggregates, stay alone."""
     with path.open("rb") as file:
         first = file.read(1)
         file.seek(-1 if first else 0, os.SEEK_END)

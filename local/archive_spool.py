@@ -1,5 +1,7 @@
 """Collects what Firehose archives into few objects. MiniStack makes an object of two files of each record.
 
+MiniStack's Firehose leaves an aggregated record as it is. Here it is taken apart, as Firehose does on AWS.
+
 The first record is put at once. Those that follow it within ``PAUSE_SECONDS`` become one object together.
 Until then they are in a file of the spool's folder, so that a killed process loses none: the next start moves
 what is left to its place. An object has the key of its first record, so it cannot be there twice.
@@ -18,6 +20,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from chalicelib.delivery.aggregation import firehose_records
 from local.state import make_private
 
 PAUSE_SECONDS = 5.0
@@ -57,14 +60,21 @@ class ArchiveSpool:
         threading.Thread(target=self._run, daemon=True).start()
 
     def add(self, bucket: str, key: str, body: bytes) -> None:
-        """Add a record. ``key`` is the name of its object, unless an object of this prefix is open."""
+        """Add a record. ``key`` is the name of its object, unless an object of this prefix is open.
+
+        What is no line of JSON has an object of its own, so each inner record of an aggregate has a key.
+        """
+        for number, record in enumerate(firehose_records(body)):
+            self._add(bucket, f"{key}-{number}" if number else key, record)
+        self._added.set()
+
+    def _add(self, bucket: str, key: str, body: bytes) -> None:
         with self._lock:
             self._waiting.append((bucket, key, body))
             self._waiting_bytes += len(body)
             self._write()
             if self._waiting_bytes > self._max_waiting_bytes:
                 self._drop_newest()
-        self._added.set()
 
     def flush(self) -> None:
         """Put what was added before. What cannot be put stays in the folder, for the next time."""
@@ -99,7 +109,7 @@ class ArchiveSpool:
         """Write the waiting records to their files, in their order, until one cannot be written."""
         while self._waiting:
             bucket, key, body = self._waiting[0]
-            # What is no line of JSON, such as an aggregated record, would spoil the lines beside it.
+            # What is no line of JSON, such as a broken aggregate, would spoil the lines beside it.
             line = body.startswith(b"{") and body.endswith(b"\n")
             name = key.rpartition("/")[0] if line else key
             file = self._open.get((bucket, name), self._folder / quote(f"{bucket}/{key}", safe=""))

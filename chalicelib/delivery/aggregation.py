@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 MAGIC = b"\xf3\x89\x9a\xc2"
 """No text in UTF-8 begins with it."""
@@ -43,6 +44,20 @@ def inner_records(data: bytes) -> Iterator[bytes]:
     for field, content in _fields(message):
         if field == _RECORDS:
             yield _data_of(content)
+
+
+def firehose_records(data: bytes, max_records: int | None = None) -> list[bytes]:
+    """Return what Firehose archives of a record: the first inner records of an aggregate, else the record.
+
+    Firehose joins them as they are (docs: streams/latest/dev/kpl-with-firehose). A broken aggregate stays as
+    it is, and so does an aggregate in an aggregate.
+    """
+    if not data.startswith(MAGIC):
+        return [data]
+    try:
+        return [*islice(inner_records(data), max_records)]
+    except NotAggregatedError:
+        return [data]
 
 
 def _data_of(record: bytes) -> bytes:

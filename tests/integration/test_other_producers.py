@@ -50,6 +50,21 @@ def quarantined(stack, place):
     return [found for found in messages if (found["shardId"], found["sequenceNumber"]) == place]
 
 
+def archived(stack, text):
+    """The lines of the archive that contain a text."""
+    s3 = stack.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=stack.stack.bucket, Prefix="events/")
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    bodies = [s3.get_object(Bucket=stack.stack.bucket, Key=key)["Body"].read() for key in keys]
+    return [line for body in bodies for line in body.splitlines() if text.encode() in line]
+
+
+def test_the_archive_has_an_aggregate_as_the_records_in_it(stack, put, session, eventually):
+    events = [request(SessionId=session, UserId=user) for user in ("u1", "u2", "u3")]
+    put(aggregate(json_lines(*events[:2]), json_lines(events[2])), session)
+    eventually(lambda: [json.loads(line) for line in archived(stack, session)] == events)
+
+
 @pytest.mark.parametrize("make", [aggregate, json_lines])
 def test_the_good_events_of_a_record_are_trained_on_and_the_bad_one_after_its_repair(
     *, stack, put, session, make, eventually, tmp_path

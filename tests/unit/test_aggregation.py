@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chalicelib.delivery.aggregation import MAGIC, NotAggregatedError, inner_records
+from chalicelib.delivery.aggregation import MAGIC, NotAggregatedError, firehose_records, inner_records
 from tests.support.factories import aggregate, signed
 
 LIMIT = 1024 * 1024
@@ -144,6 +144,18 @@ def test_groups_and_unknown_wire_types_are_refused(wire_type):
 def test_an_aggregate_in_an_aggregate_is_left_as_it_is():
     inner = aggregate(b"a", b"b")
     assert read(aggregate(inner, b"c")) == read_by_the_library(aggregate(inner, b"c")) == [inner, b"c"]
+
+
+@pytest.mark.parametrize("data", [b"{}\n", b"", aggregate(b"{}\n")[:-1], signed(b"\x1a\x05abc")])
+def test_firehose_archives_what_is_no_aggregate_as_it_is(data):
+    assert firehose_records(data) == [data]
+
+
+def test_firehose_archives_the_inner_records_of_an_aggregate():
+    inner = aggregate(b"a", b"b")
+    data = aggregate(b"one\n", b"", inner)
+    assert firehose_records(data) == read_by_the_library(data) == [b"one\n", b"", inner]
+    assert firehose_records(data, 2) == [b"one\n", b""]
 
 
 def test_reading_ends_where_the_reader_has_enough():

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from local.archive_spool import ArchiveSpool, restore
+from tests.support.factories import aggregate
 
 BUCKET = "archive"
 DAY, NEXT_DAY = "events/dt=2026-11-25", "events/dt=2026-11-26"
@@ -80,6 +81,33 @@ def test_a_record_that_is_no_line_of_json_spoils_no_other(spool, buckets, other)
         spool.add(BUCKET, f"{DAY}/object-{number}", body)
     spool.flush()
     assert buckets.objects() == {f"{DAY}/object-0": line(0) + line(2), f"{DAY}/object-1": other}
+
+
+def test_an_aggregate_is_archived_as_the_records_in_it(spool, buckets):
+    """As Firehose does it on AWS (streams/latest/dev/kpl-with-firehose.html)."""
+    spool.add(BUCKET, f"{DAY}/object-0", aggregate(line(0), line(1) + line(2)))
+    spool.add(BUCKET, f"{DAY}/object-1", line(3))
+    spool.flush()
+    assert buckets.objects() == {f"{DAY}/object-0": line(0) + line(1) + line(2) + line(3)}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_is_no_line_in_an_aggregate_spoils_no_other_and_is_not_lost(spool, buckets, first):
+    inner = aggregate(line(8), line(9))
+    records = [line(0), b"text", inner, line(1), b"more text"][first:]
+    spool.add(BUCKET, f"{DAY}/object", aggregate(*records))
+    spool.flush()
+    assert sorted(buckets.objects().values()) == sorted(
+        [b"".join(line(number) for number in range(first, 2)), b"text", inner, b"more text"]
+    )
+    assert spool.lost() == 0
+
+
+def test_a_broken_aggregate_is_archived_as_it_is(spool, buckets):
+    broken = aggregate(line(0), line(1))[:-1]
+    spool.add(BUCKET, f"{DAY}/object", broken)
+    spool.flush()
+    assert buckets.objects() == {f"{DAY}/object": broken}
 
 
 @pytest.mark.parametrize("killed", ["before the flush", "before", "after"])
