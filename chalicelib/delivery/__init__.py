@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib import observability
@@ -18,6 +19,7 @@ from chalicelib.delivery.kinesis import KinesisRecord, decode_records, events_of
 from chalicelib.delivery.outcome import Outcome
 from chalicelib.delivery.plan import plan
 from chalicelib.delivery.quarantine import Quarantine
+from chalicelib.delivery.rows import spoiled_rows
 from chalicelib.delivery.send import Sender
 from chalicelib.errors import DeliveryIncompleteError, UnavailableError
 from chalicelib.services import Services
@@ -68,8 +70,8 @@ def deliver(
     The outcome tells what became of each event. Events that this sandbox has finished before are passed over:
     Lambda delivers them again where it ignores the response.
     """
-    finished, events, waiting = _take(batch, services.finished_records)
-    work = plan(events, tracking_id=services.config.tracking_id, seconds_left=seconds_left)
+    taken = _take(batch, services.finished_records)
+    work = plan(taken.events, tracking_id=services.config.tracking_id, seconds_left=seconds_left)
     config = services.config
     quarantine = Quarantine(config.quarantine_queue_url, config.events_bucket_name, services.clients)
     # Before the calls, so that a slow Personalize cannot keep poison in the stream for ever.
@@ -81,34 +83,46 @@ def deliver(
     return Outcome(
         delivered=sent.delivered,
         quarantined=quarantined,
-        finished=finished,
+        finished=taken.finished,
         deferred=[
             *((record, _NOT_READ) for record in work.unread),
-            *((record, _NEXT_TIME) for record in waiting),
+            *((record, _NEXT_TIME) for record in taken.waiting),
             *unreadable.deferred,
             *sent.deferred,
             *refused.deferred,
         ],
         calls=sent.calls,
+        spoiled_rows=taken.spoiled_rows,
     )
 
 
-def _take(
-    batch: Sequence[KinesisRecord], finished_records: FinishedRecords
-) -> tuple[int, list[KinesisRecord], Sequence[KinesisRecord]]:
-    """Return how many events of a batch are finished, the others, and the records that wait for another time.
+@dataclass(frozen=True)
+class _Taken:
+    """What an invocation delivers of a batch.
 
-    Those are the last records of the batch, as they came, when it holds too many events.
+    ``finished`` counts events that need nothing. ``waiting`` are the last records of the batch, as they came,
+    when it holds too many events. ``spoiled_rows`` is that of the records with ``events``.
     """
-    finished = 0
+
+    events: list[KinesisRecord]
+    finished: int
+    waiting: Sequence[KinesisRecord]
+    spoiled_rows: int
+
+
+def _take(batch: Sequence[KinesisRecord], finished_records: FinishedRecords) -> _Taken:
+    """Read the events of a batch, up to MAX_EVENTS_PER_INVOCATION."""
+    finished, spoiled = 0, 0
     events: list[KinesisRecord] = []
     for position, record in enumerate(batch):
         if len(events) >= MAX_EVENTS_PER_INVOCATION:
-            return finished, events, batch[position:]
-        done, others = finished_records.split(events_of(record))
+            return _Taken(events, finished, batch[position:], spoiled)
+        found = events_of(record)
+        done, others = finished_records.split(found)
         finished += len(done)
         events += others
-    return finished, events, []
+        spoiled += spoiled_rows(record, found) if others else 0
+    return _Taken(events, finished, [], spoiled)
 
 
 def to_response(outcome: Outcome, *, report_batch_item_failures: bool) -> dict[str, Any]:

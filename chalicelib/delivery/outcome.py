@@ -34,7 +34,8 @@ class Outcome:
 
     ``rejected`` events are still to be quarantined; at the end there are none. ``finished`` counts events
     that needed nothing: this sandbox had delivered or quarantined them before. A record of which nothing was
-    read is deferred as one. ``calls`` counts the calls to Personalize.
+    read is deferred as one. ``calls`` counts the calls to Personalize. ``spoiled_rows`` counts records that
+    the archive cannot show as rows, whatever became of their events.
     """
 
     delivered: Sequence[KinesisRecord] = ()
@@ -43,6 +44,7 @@ class Outcome:
     deferred: Sequence[tuple[KinesisRecord, PersonalizeApiError]] = ()
     finished: int = 0
     calls: int = 0
+    spoiled_rows: int = 0
 
     @classmethod
     def deferring(
@@ -87,6 +89,7 @@ class Outcome:
             "Quarantined": len(self.quarantined),
             "Retried": len(self.deferred),
             "PutEventsCalls": self.calls,
+            "SpoiledRows": self.spoiled_rows,
         }
 
     @property

@@ -35,7 +35,7 @@ class Prices:
     s3_gb_month: float = 0.023
     personalize_gb: float = 0.05
     personalize_thousand: float = 0.0556
-    alarms_metrics_key: float = 1.60 + 4.50 + 1.00
+    alarms_metrics_key: float = 1.70 + 4.80 + 1.00
 
     def million_invocations(self, seconds: float, memory_mb: int) -> float:
         """Return the price of a million invocations of ``seconds`` each, on arm64: requests and time."""

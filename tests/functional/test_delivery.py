@@ -209,6 +209,7 @@ def test_one_line_with_counts_and_request_id_and_nothing_of_the_events(stubs, de
     assert logged["Delivered"] == [1]
     assert logged["Quarantined"] == [1]
     assert logged["PutEventsCalls"] == [1]
+    assert logged["SpoiledRows"] == [2]  # neither record ends in a newline
     assert logged["OldestEventAge"][0] > 0
     for private in ("item-77", "user-77", "private-77"):
         assert private not in line

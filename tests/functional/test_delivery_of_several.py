@@ -66,11 +66,12 @@ def test_a_bad_event_is_quarantined_alone_with_its_index(monkeypatch, form):
         "2026-01-31T11:59:59.998Z",
         "2026-01-31T11:59:59.999Z",
     ]
-    assert outcome.counts | {"PutEventsCalls": 0} == {
+    assert outcome.counts | {"PutEventsCalls": 0, "SpoiledRows": 0} == {
         "Delivered": 2,
         "Quarantined": 2,
         "Retried": 0,
         "PutEventsCalls": 0,
+        "SpoiledRows": 0,
     }
 
 
@@ -93,6 +94,15 @@ def test_a_sandbox_that_delivered_one_event_of_a_record_delivers_the_others(monk
     assert (third.finished, third.counts["Delivered"], third.counts["Quarantined"]) == (3, 0, 0)
     assert [session for session, _ in wire.trained] == ["s1", "s2"]
     assert len(wire.messages) == 1
+
+
+def test_spoiled_rows_count_at_each_delivery_until_the_events_are_finished(monkeypatch, form):
+    record = kinesis_record(form(of("s1"), of("s2")).removesuffix(b"\n"), 7)
+    fine = kinesis_record(json_lines(of("s3")), 8)
+    _, outcomes = run(monkeypatch, *[[record, fine]] * 3, faults={"s2": ["denied"]})
+    each = 2 if form is aggregate else 1
+    assert [outcome.counts["SpoiledRows"] for outcome in outcomes] == [each, each, 0]
+    assert (len(outcomes[0].deferred) > 0, outcomes[2].finished) == (True, 3)
 
 
 def test_when_the_time_is_up_the_events_that_were_not_read_are_deferred(monkeypatch, form):

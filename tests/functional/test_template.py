@@ -531,6 +531,7 @@ def test_every_alarm_tells_the_topic_and_takes_silence_for_health(resources):
         "GivenUpNotStoredAlarm",
         "NotPersonalizeAlarm",
         "QuarantineAlarm",
+        "SpoiledRowsAlarm",
     }
     for alarm in alarms.values():
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
@@ -589,6 +590,6 @@ def test_alarms_read_metrics_that_the_functions_file_under_the_same_name(resourc
     emitted = {*Outcome().counts, "OldestEventAge", "Accepted", "Rejected", personalize.SHARE}
     assert {metric["MetricName"] for metric in watched} <= emitted
     service = resources["DeliverEvents"]["Properties"]["Environment"]["Variables"]["SERVICE_NAME"]
-    assert len(watched) == 4
+    assert len(watched) == 5
     for metric in watched:
         assert metric["Dimensions"] == [{"Name": "service", "Value": service}]

@@ -33,6 +33,7 @@ class State:
     batch: Batch = Batch.DELIVERED
     reports: bool = True
     quarantined: int = 0
+    spoiled_rows: int = 0
     stores_given_up: bool = True
     firehose_reads: bool = True
     firehose_falls_behind: bool = False
@@ -105,6 +106,7 @@ def _delivery(state, elapsed):
         ("AWS/Lambda", "DestinationDeliveryFailures"): [1] if given_up and not state.stores_given_up else [],
         ("PersonalizeApi", "Retried"): [retried] if prints else [],
         ("PersonalizeApi", "OldestEventAge"): [age_seconds] if prints else [],
+        ("PersonalizeApi", "SpoiledRows"): [state.spoiled_rows] if prints else [],
         # A queue that nobody has used for six hours has no data (sqs-monitoring-using-cloudwatch.html).
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): [state.quarantined * elapsed]
         if state.quarantined and runs
