@@ -34,6 +34,16 @@ which Chalice would not keep beside REPORT_BATCH_ITEM_FAILURES; and bisection, b
 bad record here, and bisection would cut every batch that Personalize throttles into smaller calls.
 """
 
+OF_PIPELINE = {
+    "EventStream": "EventStreamName",
+    "QuarantineQueue": "QuarantineQueueUrl",
+    "Archive": "ArchiveName",
+    "AlarmTopic": "AlarmTopicArn",
+    "QuarantineAlarm": "QuarantineAlarmName",
+    "ArchiveBehindAlarm": "ArchiveBehindAlarmName",
+}
+"""Parameter of access.yaml: output of the pipeline's stack. An earlier version had fewer of them."""
+
 
 def deploy_access(
     stage: Stage, values: Mapping[str, str], session: boto3.Session, templates: Templates, terminal: Terminal
@@ -42,10 +52,10 @@ def deploy_access(
     check_stage(stage)
     made = stage.chalice_record()
     deployment = find_stepwise(stage, session)
-    if deployment is None or "AlarmTopicArn" not in deployment.outputs:
+    if deployment is None or not deployment.outputs.keys() >= {*OF_PIPELINE.values()}:
         raise NotDeployedError(
-            f"There is no stack {pipeline_name(stage.name)} in {session.region_name}. Run the step "
-            "'pipeline' first, or 'make deploy', which does all steps."
+            f"There is no stack {pipeline_name(stage.name)} of this version in {session.region_name}. Run "
+            "the step 'pipeline' first, or 'make deploy', which does all steps."
         )
     with readable_aws_errors():
         _check_api(session, made.api_id, stage)
@@ -126,9 +136,11 @@ def _known_values(stage: Stage, made: ChaliceRecord, deployment: Deployment) -> 
     return {
         "RestAPI": made.api_id,
         "RestAPIapiStage": made.api_stage,
+        "APIHandler": made.api_function,
         "DeliverEvents": made.delivery_function,
-        "EventStream": deployment.outputs["EventStreamName"],
-        "AlarmTopic": deployment.outputs["AlarmTopicArn"],
+        **{parameter: deployment.outputs[output] for parameter, output in OF_PIPELINE.items()},
+        "ArchiveStoppedAlarm": deployment.outputs.get("ArchiveStoppedAlarmName", ""),
+        "QueryWorkGroup": deployment.outputs.get("QueryWorkGroup", pipeline_name(stage.name)),
         "Emulated": deployment.parameters.get("Emulated", "false"),
         "ApiName": stage.app_name(),
         "ServiceName": variables.get("SERVICE_NAME") or "personalize-api",

@@ -29,6 +29,7 @@ Outputs:
 Recommendations  POST {outputs["RecommendationsUrl"]}
 Events           POST {outputs["HistoryUrl"]}
 Archive          s3://{outputs["EventsBucket"]}/events/
+Dashboard        {outputs["DashboardUrl"]}
 API key          {outputs["ApiKeyConsoleUrl"]}
                  {key}
 

@@ -25,6 +25,7 @@ OUTPUTS = {
     "RecommendationsUrl",
     "HistoryUrl",
     "ApiKeyConsoleUrl",
+    "DashboardUrl",
     "ApiKeyId",
     "EventsBucket",
     "EventStreamName",

@@ -1,10 +1,12 @@
 """The system as a client sees it: over HTTP, through gateway, functions, stream, engine and archive."""
 
 import json
+import re
 import uuid
 
 import pytest
 
+from tests.support.dashboard import metrics_of
 from tests.support.engine_events import received, received_of
 
 TASTE = ("frankenstein", "dracula", "the-turn-of-the-screw")
@@ -30,6 +32,19 @@ def archive(stack):
     keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
     for key in keys:
         yield key, s3.get_object(Bucket=stack.stack.bucket, Key=key)["Body"].read()
+
+
+def test_the_stack_has_its_dashboard_with_every_name_filled_in(stack):
+    found = stack.client("cloudwatch").get_dashboard(DashboardName="personalize-api-local")
+    assert "${" not in found["DashboardBody"]
+    widgets = json.loads(found["DashboardBody"])["widgets"]
+    named = {pair for each in widgets for _, _, names in metrics_of(each) for pair in names.items()}
+    queue = stack.stack.quarantineQueueUrl.rpartition("/")[2]
+    assert {("QueueName", queue), ("StreamName", stack.stack.streamName), ("Stage", "api")} <= named
+    assert [name for _, name in named if not re.match("personalize-api-local|api$", name)] == []
+    alarms = {alarm["AlarmArn"] for alarm in stack.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+    [shown] = [each["properties"]["alarms"] for each in widgets if each["type"] == "alarm"]
+    assert set(shown) <= alarms
 
 
 @pytest.mark.parametrize("route", ["recommendations", "history", "events"])

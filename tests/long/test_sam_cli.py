@@ -26,6 +26,7 @@ OUTPUTS = {
     "RecommendationsUrl",
     "HistoryUrl",
     "ApiKeyConsoleUrl",
+    "DashboardUrl",
     "ApiKeyId",
     "EventsBucket",
     "EventStreamName",

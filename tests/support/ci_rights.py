@@ -95,6 +95,7 @@ NAMES = {
 """What the resources of a service are called in a stage. Every right has to hold for all of them."""
 
 SPECIAL_NAMES = {
+    "cloudwatch:.*Dashboards?": "arn:aws:cloudwatch::111122223333:dashboard/personalize-api-prod",
     "lambda:.*EventSourceMapping": "arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:x",
     "lambda:ListTags": "arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:x",
     "lambda:(Tag|Untag)Resource": NAMES["lambda"]

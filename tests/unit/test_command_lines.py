@@ -68,6 +68,7 @@ def test_the_line_after_a_deployment_calls_the_url_as_it_is(tmp_path):
         "RecommendationsUrl": url,
         "HistoryUrl": "h",
         "EventsBucket": "b",
+        "DashboardUrl": "d",
         "ApiKeyConsoleUrl": "c",
         "ApiKeyId": "'; touch pwned; '",
     }

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from ops.access import throttle_api_stage
+from ops.access import OF_PIPELINE, throttle_api_stage
 from ops.errors import InputError
 from ops.packaging import throttles
 from ops.packaging.bundle import ROOT
@@ -17,9 +17,11 @@ ACCESS = Templates.read(ROOT).access
 CARRIED = {
     "RestAPI",
     "RestAPIapiStage",
+    "APIHandler",
     "DeliverEvents",
-    "EventStream",
-    "AlarmTopic",
+    *OF_PIPELINE,
+    "ArchiveStoppedAlarm",
+    "QueryWorkGroup",
     "Emulated",
     "ApiName",
     "ServiceName",
