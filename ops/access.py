@@ -41,6 +41,7 @@ OF_PIPELINE = {
     "AlarmTopic": "AlarmTopicArn",
     "QuarantineAlarm": "QuarantineAlarmName",
     "ArchiveBehindAlarm": "ArchiveBehindAlarmName",
+    "QueryWorkGroup": "QueryWorkGroup",
 }
 """Parameter of access.yaml: output of the pipeline's stack. An earlier version had fewer of them."""
 
@@ -140,7 +141,6 @@ def _known_values(stage: Stage, made: ChaliceRecord, deployment: Deployment) -> 
         "DeliverEvents": made.delivery_function,
         **{parameter: deployment.outputs[output] for parameter, output in OF_PIPELINE.items()},
         "ArchiveStoppedAlarm": deployment.outputs.get("ArchiveStoppedAlarmName", ""),
-        "QueryWorkGroup": deployment.outputs.get("QueryWorkGroup", pipeline_name(stage.name)),
         "Emulated": deployment.parameters.get("Emulated", "false"),
         "ApiName": stage.app_name(),
         "ServiceName": variables.get("SERVICE_NAME") or "personalize-api",

@@ -6,8 +6,9 @@
     2     wrong usage
     130   interrupted
 
-``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive and put at
-what ``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for ``--help``.
+``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive, put and
+query at what ``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for
+``--help``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,20 @@ _GOES_ON = (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Assignment(click.ParamType[tuple[str, str]]):
+    """``NAME=VALUE`` as a pair."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        name, separator, text = str(value).partition("=")
+        if not (name and separator):
+            self.fail(f"write NAME=VALUE, not {value!r}", param, ctx)
+        return name, text
 
 
 class Command(click.Command):
@@ -304,6 +319,54 @@ def put(
         file,
         stage,
         Options(dataset, schema, dry_run=dry_run, strict=strict, restart=restart),
+        stack_name=stack_name,
+        profile=profile,
+        region=region,
+    )
+
+
+@commands.command(cls=Command, if_interrupted="The query was stopped.")
+@_options(_reading, _stack_name)
+@click.argument("name", required=False)
+@click.option(
+    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
+)
+@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+@click.option(
+    "--set", "values", type=_Assignment(), multiple=True, help="Parameter of the query; may be repeated."
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+)
+def query(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    stack_name: str | None,
+    name: str | None,
+    first: str | None,
+    last: str | None,
+    values: tuple[tuple[str, str], ...],
+    output_format: str,
+) -> None:
+    """Ask the archive of a stage. Without NAME, list the queries."""
+    from ops.archive.query_command import list_queries, run_query
+
+    if name is None:
+        list_queries()
+        return
+    run_query(
+        name,
+        stage,
+        first,
+        last,
+        dict(values),
+        output_format=output_format,
         stack_name=stack_name,
         profile=profile,
         region=region,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Coordinates:
     quarantine_queue_url: str
     personalize_url: str
     campaign_arn: str
+    api_key: str = field(repr=False)
 
 
 class LocalSession(boto3.Session):
@@ -71,6 +72,7 @@ def read_coordinates(project_dir: Path) -> Coordinates:
             found["quarantineQueueUrl"],
             found["personalizeUrl"],
             found["campaignArn"],
+            found["apiKey"],
         )
     except FileNotFoundError as error:
         raise NotDeployedError(

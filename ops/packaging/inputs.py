@@ -44,6 +44,8 @@ def _application(project_dir: Path) -> Iterator[Path]:
 
 
 def _tools(project_dir: Path) -> Iterator[Path]:
-    """The templates, and the code that merges them."""
+    """The templates, the queries in them, and the code that merges them."""
     yield from (project_dir / "resources").glob("*.yaml")
+    yield from (project_dir / "ops" / "archive" / "queries").glob("*.sql")
+    yield project_dir / "ops" / "archive" / "saved_queries.py"
     yield from (project_dir / "ops" / "packaging").glob("*.py")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from ops.packaging import merge, throttles
+from ops.archive.saved_queries import read_queries
+from ops.packaging import merge, saved_queries, throttles
 from ops.packaging.merge import Document
 
 ACCESS_PARAMETERS = (
@@ -35,13 +36,12 @@ class Templates:
 
     @classmethod
     def read(cls, project_dir: Path) -> Templates:
-        """Read the three files of a project."""
-        return cls(
-            *(
-                merge.load((project_dir / "resources" / name).read_text(encoding="utf-8"))
-                for name in ("pipeline.yaml", "access.yaml", "one-stack.yaml")
-            )
+        """Read the three files of a project. The pipeline gets the saved queries."""
+        pipeline, access, one_stack = (
+            merge.load((project_dir / "resources" / name).read_text(encoding="utf-8"))
+            for name in ("pipeline.yaml", "access.yaml", "one-stack.yaml")
         )
+        return cls(saved_queries.added(pipeline, read_queries().values()), access, one_stack)
 
     def pipeline_parameters(self) -> dict[str, Document]:
         """Return what the step ``pipeline`` takes: the template's parameters and those of the functions."""

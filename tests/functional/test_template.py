@@ -5,6 +5,7 @@ A promise of the stack is tested here and not in the files that go into it.
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from samtranslator.translator.transform import transform
 from chalicelib import config, cors, observability
 from chalicelib.api import personalize
 from chalicelib.delivery.outcome import Outcome
+from ops.archive.days import Days
+from ops.archive.engine import BoundQuery
+from ops.archive.local_engine import LocalEngine
+from ops.archive.saved_queries import read_queries
 from ops.cloudformation import changes
 from ops.cloudformation.artifacts import Upload
 from ops.packaging import bundle, merge, policies, throttles
@@ -150,8 +155,8 @@ def test_no_endpoint_and_no_account_is_in_the_template(packaged):
     text = packaged.template_path.read_text()
     assert "AWS_ENDPOINT_URL" not in text
     assert "127.0.0.1" not in text
-    # The example in the description of CampaignArn is the only account number.
-    assert set(re.findall(r"\b\d{12}\b", text)) <= {"111122223333"}
+    # The example in the description of CampaignArn is the only account number. The other one counts bytes.
+    assert set(re.findall(r"\b\d{12}\b", text)) <= {"111122223333", "200000000000"}
 
 
 # --- Delivery -----------------------------------------------------------------------------------------------
@@ -320,13 +325,19 @@ def prefixes_written(resources):
 def test_whatever_is_written_beside_the_archive_expires(template, resources):
     rules = resources["EventsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+    # Athena writes with the rights of a person.
+    copies = {name: expiring.pop(name) for name in ("query-results/",)}
+    assert copies == {"query-results/": 1}
     assert expiring.keys() == prefixes_written(resources) - {"events/"}
     assert all(days == {"Ref": "FailedRecordsDays"} for days in expiring.values())
     assert template["Parameters"]["FailedRecordsDays"]["Default"] == 90
     # A bucket with versions only marks an expired object as deleted. Its bytes go with the replaced versions.
-    [replaced] = [rule for rule in rules if "NoncurrentVersionExpiration" in rule]
-    assert "Prefix" not in replaced
-    assert replaced["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    replaced = {
+        r.get("Prefix"): r["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for r in rules
+        if "NoncurrentVersionExpiration" in r
+    }
+    assert replaced == {None: 30, "query-results/": 1}
 
 
 def test_a_large_record_outlives_the_message_that_points_to_it(template, resources):
@@ -594,3 +605,51 @@ def test_alarms_read_metrics_that_the_functions_file_under_the_same_name(resourc
     assert len(watched) == 5
     for metric in watched:
         assert metric["Dimensions"] == [{"Name": "service", "Value": service}]
+
+
+def test_the_lines_of_the_archive_are_a_table_of_the_same_place(resources):
+    events, lines = (
+        resources[name]["Properties"]["TableInput"] for name in ("EventsTable", "EventLinesTable")
+    )
+    assert lines["PartitionKeys"] == events["PartitionKeys"]
+    assert lines["StorageDescriptor"]["Location"] == events["StorageDescriptor"]["Location"]
+    projected = {k: v for k, v in events["Parameters"].items() if k.startswith(("projection", "storage"))}
+    assert projected.items() <= lines["Parameters"].items()
+    assert [column["Name"] for column in lines["StorageDescriptor"]["Columns"]] == ["line"]
+
+
+def test_a_local_query_has_the_columns_that_athena_has(resources):
+    table = resources["EventsTable"]["Properties"]["TableInput"]
+    of_athena = {column["Name"] for column in table["StorageDescriptor"]["Columns"]}
+    nothing = Days(date(2026, 1, 1), date(2026, 1, 1))
+    with LocalEngine(list, "bucket").run(BoundQuery("SELECT * FROM events", [], nothing)) as result:
+        columns = {column.name for column in result.columns}
+    assert columns == of_athena | {"dt", "$path", "$file_modified_time"}
+
+
+def test_a_query_ends_at_a_limit_and_its_result_is_encrypted_in_the_bucket(template, resources):
+    group = resources["QueryWorkGroup"]["Properties"]
+    assert group["Name"] == {"Ref": "AWS::StackName"}
+    assert group["RecursiveDeleteOption"] is True, "else the stack could not be removed"
+    settings = group["WorkGroupConfiguration"]
+    assert settings["EnforceWorkGroupConfiguration"] is True
+    assert settings["BytesScannedCutoffPerQuery"] == {"Ref": "QueryBytesLimit"}
+    result = settings["ResultConfiguration"]
+    assert result["OutputLocation"] == {"Fn::Sub": "s3://${EventsBucket}/query-results/"}
+    assert result["EncryptionConfiguration"] == {"EncryptionOption": "SSE_S3"}
+    assert template["Outputs"]["QueryWorkGroup"]["Value"] == {"Ref": "QueryWorkGroup"}
+
+
+def test_every_query_is_a_saved_query_of_the_workgroup(resources):
+    saved = [each for each in resources.values() if each["Type"] == "AWS::Athena::NamedQuery"]
+    assert {each["Condition"] for each in saved} == {"OnAws"}, "the emulator refuses them"
+    for each in saved:
+        properties = each["Properties"]
+        assert properties["WorkGroup"] == {"Ref": "QueryWorkGroup"}
+        assert properties["Database"] == {"Ref": "EventsDatabase"}
+    queries = read_queries()
+    assert {e["Properties"]["Name"]: e["Properties"]["QueryString"] for e in saved} == {
+        name: query.sql for name, query in queries.items()
+    }
+    # API_CreateNamedQuery
+    assert all(len(query.sql.encode()) <= 262_144 for query in queries.values())

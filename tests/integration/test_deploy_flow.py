@@ -434,7 +434,7 @@ def test_what_is_destroyed_is_named_and_the_events_are_kept_until_asked_for(depl
 def test_at_a_terminal_what_is_missing_is_asked_for_checked_and_remembered(deployed, run, clone):
     """A stage of a fresh clone; the person at the terminal mistypes the campaign and refuses the plan."""
     typed = ["my-campaign", CAMPAIGN_ARN, TRACKING_ID, "", "ops@shop.example", "n"]
-    ran = run("pipeline", "--stage", "prod", typed=typed)
+    ran = run("pipeline", "--stage", "prod", *EMULATED, typed=typed)
     assert (ran.returncode, ran.stderr) == (1, "Nothing was changed.\n")
     assert "CampaignArn is 'my-campaign'; it must look like arn:aws:personalize:" in ran.stdout
     assert "  + AWS::Kinesis::Stream" in ran.stdout
@@ -447,7 +447,7 @@ def test_at_a_terminal_what_is_missing_is_asked_for_checked_and_remembered(deplo
 
 
 def test_what_was_answered_is_not_asked_again_even_where_nobody_can_be(run, clone):
-    ran = run("pipeline", "--stage", "prod")
+    ran = run("pipeline", "--stage", "prod", *EMULATED)
     assert ran.stderr == "Nothing was changed: --yes is needed where nobody can be asked.\n"
     assert "NotificationEmail: ops@shop.example (as answered before)" in ran.stdout
 

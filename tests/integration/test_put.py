@@ -205,7 +205,7 @@ def test_the_local_stage_is_the_engine_of_make_run(engine, tmp_path):
 
 
 def test_the_datasets_of_the_engine_have_the_names_that_its_campaign_leads_to():
-    coordinates = local_stage.Coordinates("", "", "", "", "", "http://127.0.0.1:1", CAMPAIGN_ARN)
+    coordinates = local_stage.Coordinates("", "", "", "", "", "http://127.0.0.1:1", CAMPAIGN_ARN, "")
     assert [local_stage.dataset_arn(coordinates, kind.dataset_type) for kind in KINDS] == [
         ITEMS_DATASET_ARN,
         USERS_DATASET_ARN,

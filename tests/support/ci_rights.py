@@ -48,6 +48,8 @@ NOT_GIVEN = {
 
 UNUSED = {
     "AWS::ApiGateway::RestApi": "apigateway:UpdateRestApiPolicy iam:.* s3:GetObject",
+    # Of workgroups for Spark and with a key of one's own. Results are written with the rights of who asks.
+    "AWS::Athena::WorkGroup": "(iam|kms|s3):.*",
     "AWS::Glue::Database": "glue:.*Connection",
     "AWS::Glue::Table": "glue:(GetSchemaVersion|PassConnection) iam:PassRole "
     "lakeformation:(CreateTable|GetDataAccess) s3:.*",
@@ -73,6 +75,7 @@ UNUSED = {
 """Rights of the handlers that go with properties which the template does not have."""
 
 NAMES = {
+    "athena": "arn:aws:athena:eu-west-1:111122223333:workgroup/personalize-api-prod",
     "apigateway": "arn:aws:apigateway:eu-west-1::/restapis/x arn:aws:apigateway:eu-west-1::/restapis "
     "arn:aws:apigateway:eu-west-1::/apikeys arn:aws:apigateway:eu-west-1::/usageplans/x/keys",
     "cloudformation": "arn:aws:cloudformation:eu-west-1:111122223333:stack/personalize-api-prod/x",
@@ -95,6 +98,7 @@ NAMES = {
 """What the resources of a service are called in a stage. Every right has to hold for all of them."""
 
 SPECIAL_NAMES = {
+    "athena": "arn:aws:athena:eu-west-1:111122223333:workgroup/personalize-api-prod",
     "cloudwatch:.*Dashboards?": "arn:aws:cloudwatch::111122223333:dashboard/personalize-api-prod",
     "lambda:.*EventSourceMapping": "arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:x",
     "lambda:ListTags": "arn:aws:lambda:eu-west-1:111122223333:event-source-mapping:x",

@@ -1,0 +1,18 @@
+-- Which items have the most events.
+-- An event counts once, however often it was sent.
+-- ? FROM: first day of the archive, in UTC
+-- ? TO: last day
+-- ? EVENT_TYPE = : the only type to count; empty for all
+-- ? LIMIT = 20: how many items
+SELECT
+  json_extract_scalar(event, '$.itemId') AS item,
+  count(DISTINCT eventid) + count_if(eventid IS NULL) AS events,
+  count(DISTINCT userid) AS users,
+  count(DISTINCT sessionid) AS sessions
+FROM events
+WHERE dt BETWEEN ? AND ?
+  AND json_extract_scalar(event, '$.itemId') IS NOT NULL
+  AND ? IN ('', eventtype)
+GROUP BY 1
+ORDER BY 2 DESC, 1
+LIMIT ?

@@ -1,0 +1,61 @@
+"""``make query``: list the queries, or run one and print its result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from ops import local_stage
+from ops.archive import saved_queries
+from ops.archive.days import to_days
+from ops.archive.opening import open_engine
+from ops.archive.saved_queries import FROM, TO
+from ops.archive.show import FORMATS, cost_line
+from ops.locate import locate
+from ops.packaging.bundle import ROOT
+from ops.sessions import open_session
+from ops.stage import Stage
+from ops.terminal import print_line
+
+
+def list_queries() -> None:
+    """Print each query with what it answers and what it takes."""
+    for query in saved_queries.read_queries().values():
+        print_line(f"{query.name}\n    {query.question}")
+        own = {p.name: p for p in query.parameters if p.name not in {FROM, TO}}
+        for parameter in own.values():
+            default = f" ({parameter.default} unless given)" if parameter.default else ""
+            print_line(f"    {parameter.name}: {parameter.meaning}{default}")
+    print_line(
+        "\nEach reads the days from FROM to TO, in UTC; without them, the last seven.\n"
+        "    make query NAME=top-items STAGE=prod FROM=2026-01-01 TO=2026-01-31 FORMAT=csv"
+    )
+
+
+def run_query(
+    name: str,
+    stage_name: str,
+    first: str | None,
+    last: str | None,
+    values: Mapping[str, str],
+    *,
+    output_format: str,
+    stack_name: str | None,
+    profile: str | None,
+    region: str | None,
+) -> None:
+    """Run a query from day ``first`` to day ``last``. Print its result on stdout, and what it cost on stderr.
+
+    ``values`` are those of its other parameters by name.
+    """
+    query = saved_queries.find_query(name)
+    bound = query.bind(to_days(first, last, datetime.now(timezone.utc).date()), values)
+    stage = Stage(ROOT, stage_name)
+    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
+    engine = open_engine(locate(stage, session, stack_name), session)
+    print(f"{query.question} {bound.days}, stage {stage_name}.", file=sys.stderr, flush=True)
+    with engine.run(bound) as result:
+        FORMATS[output_format](result)
+        is_local = stage_name == local_stage.STAGE
+        print(cost_line(result.scanned_bytes, is_local=is_local), file=sys.stderr)
