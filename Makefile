@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 	&& echo $$python && break; done)
 STAGE ?= dev
 # Read by the shell of a recipe as one word, whatever is in them.
-export STAGE DATA FILE NAME FROM TO FORMAT
+export STAGE DATA FILE NAME OUT FROM TO PROPERTIES FORMAT
 # An option with the value of a variable that was given to make. The shell has USER too, and that one is somebody else.
 given = $(if $(filter command,$(origin $(1))),$(2)"$$$(1)")
 QUERY_PARAMETERS := USER LIMIT STEPS EVENT_TYPE EXPERIMENT
@@ -22,7 +22,7 @@ SAM_CLI := 1.170.0
 POWERTOOLS := 3.37.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put visitors query chaos soak bench profile capacity experiment-size clean
+.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put visitors query export chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -127,6 +127,10 @@ query: $(INSTALLED) ## Ask the archive (NAME=top-items STAGE=prod FROM=2026-01-0
 	@$(BIN)/python -m ops query --stage "$$STAGE" $(call given,FROM,--from=) $(call given,TO,--to=) \
 		$(call given,FORMAT,--format=) $(foreach name,$(QUERY_PARAMETERS),$(call given,$(name),--set $(name)=)) \
 		$(ARGS) -- $(call given,NAME)
+
+export: $(INSTALLED) ## Write Personalize's import file from the archive (OUT=folder STAGE=prod FROM= TO= PROPERTIES=CONTEXT,seconds:int)
+	@$(BIN)/python -m ops export --stage "$$STAGE" --out "$$OUT" $(call given,FROM,--from=) $(call given,TO,--to=) \
+		$(call given,PROPERTIES,--properties=) $(ARGS)
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m simulation.chaos $(ARGS)

@@ -6,8 +6,8 @@
     2     wrong usage
     130   interrupted
 
-``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive, put and
-query at what ``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for
+``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive, put, query
+and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for
 ``--help``.
 """
 
@@ -367,6 +367,56 @@ def query(
         last,
         dict(values),
         output_format=output_format,
+        stack_name=stack_name,
+        profile=profile,
+        region=region,
+    )
+
+
+@commands.command(
+    cls=Command,
+    if_interrupted="A file that was there before is there still. An import job that has begun goes on.",
+)
+@_options(_changing, _stack_name)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
+@click.option(
+    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
+)
+@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+@click.option(
+    "--properties", default="", metavar="NAME[:TYPE],...", help="Properties of events that become columns."
+)
+@click.option(
+    "--import",
+    "import_to",
+    nargs=2,
+    metavar="DATASET_ARN ROLE_ARN",
+    help="Import the file, and wait for the end.",
+)
+@click.option("--replace", is_flag=True, help="Replace an interactions.csv that is there.")
+def export(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    yes: bool,
+    stack_name: str | None,
+    out: Path,
+    first: str | None,
+    last: str | None,
+    properties: str,
+    import_to: tuple[str, str] | None,
+    replace: bool,
+) -> None:
+    """Write Personalize's import file from the archive, and import it when asked."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from ops.archive.export_command import Options, run_export
+    from ops.terminal import open_terminal
+
+    run_export(
+        stage,
+        Options(out, first, last, properties, import_to, replace),
+        open_terminal(agreed=yes),
         stack_name=stack_name,
         profile=profile,
         region=region,

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from ops.command_lines import make_line
 from ops.errors import InputError, NotDeployedError
-from ops.put.kinds import Kind
+from ops.put.kinds import DatasetKind, Kind
 from ops.put.schema import Schema, parse_schema
 
 _ARN = re.compile(r"arn:[a-z\d-]+:personalize:([a-z\d-]+):\d*:dataset/[\w-]+/([A-Z_]+)", re.ASCII)
@@ -23,7 +23,7 @@ class Dataset:
     schema: Schema | None
 
 
-def check_arn(arn: str, kind: Kind, region: str | None) -> None:
+def check_arn(arn: str, kind: DatasetKind, region: str | None) -> None:
     """Raise InputError for the ARN of a dataset that takes no such rows, or is in another region."""
     found = _ARN.fullmatch(arn)
     if not found:
@@ -66,7 +66,7 @@ def find_dataset(personalize: Any, campaign_arn: str, kind: Kind) -> str:
     )
 
 
-def read_schema(personalize: Any, dataset_arn: str, kind: Kind) -> Schema:
+def read_schema(personalize: Any, dataset_arn: str, kind: DatasetKind) -> Schema:
     """Return the schema of a dataset."""
     dataset = personalize.describe_dataset(datasetArn=dataset_arn)["dataset"]
     found = personalize.describe_schema(schemaArn=dataset["schemaArn"])

@@ -1,4 +1,4 @@
-"""The three kinds of metadata that Personalize takes one by one, and how a file says which it has. Pure."""
+"""The kinds of datasets: those of metadata that Personalize takes one by one, and the interactions. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ _MAX_PRINTED_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of record, in the names of the import file, the control plane and the call that puts it.
-
-    https://docs.aws.amazon.com/personalize/latest/dg/API_Operations_Amazon_Personalize_Events.html
-    """
+class DatasetKind:
+    """A kind of dataset, in the names of the import file and the control plane."""
 
     plural: str
     id_column: str
     dataset_type: str
+
+
+@dataclass(frozen=True)
+class Kind(DatasetKind):
+    """A kind of record that is put one by one, and the call that does it.
+
+    https://docs.aws.amazon.com/personalize/latest/dg/API_Operations_Amazon_Personalize_Events.html
+    """
+
     method: str
     id_member: str
     max_properties_characters: int
@@ -31,6 +37,8 @@ KINDS = (
     Kind("users", "USER_ID", "USERS", "put_users", "userId", 24_000),
     Kind("actions", "ACTION_ID", "ACTIONS", "put_actions", "actionId", 32_000),
 )
+INTERACTIONS = DatasetKind("interactions", "USER_ID", "INTERACTIONS")
+"""They are imported in bulk, or go through the API."""
 
 
 def kind_of(header: Collection[str]) -> Kind:

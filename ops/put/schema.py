@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.errors import InputError
-from ops.put.kinds import Kind
+from ops.put.kinds import DatasetKind, Kind
 from ops.terminal import printable_line
 
 MAX_CATEGORY_CHARACTERS = 1000
@@ -142,7 +142,7 @@ def schema_of_header(header: Sequence[str], kind: Kind) -> Schema:
     return Schema({name: Field(name, "string", is_nullable=name != kind.id_column) for name in header})
 
 
-def parse_schema(text: str | bytes, kind: Kind) -> Schema:
+def parse_schema(text: str | bytes, kind: DatasetKind) -> Schema:
     """Return the schema of a dataset from Avro's JSON. Raises InputError."""
     try:
         found = json.loads(text)

@@ -325,9 +325,9 @@ def prefixes_written(resources):
 def test_whatever_is_written_beside_the_archive_expires(template, resources):
     rules = resources["EventsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
-    # Athena writes with the rights of a person.
-    copies = {name: expiring.pop(name) for name in ("query-results/",)}
-    assert copies == {"query-results/": 1}
+    # Athena and `make export` write with the rights of a person.
+    copies = {name: expiring.pop(name) for name in ("query-results/", "exports/")}
+    assert copies == {"query-results/": 1, "exports/": 7}
     assert expiring.keys() == prefixes_written(resources) - {"events/"}
     assert all(days == {"Ref": "FailedRecordsDays"} for days in expiring.values())
     assert template["Parameters"]["FailedRecordsDays"]["Default"] == 90
@@ -337,7 +337,7 @@ def test_whatever_is_written_beside_the_archive_expires(template, resources):
         for r in rules
         if "NoncurrentVersionExpiration" in r
     }
-    assert replaced == {None: 30, "query-results/": 1}
+    assert replaced == {None: 30, "query-results/": 1, "exports/": 1}
 
 
 def test_a_large_record_outlives_the_message_that_points_to_it(template, resources):
@@ -653,3 +653,18 @@ def test_every_query_is_a_saved_query_of_the_workgroup(resources):
     }
     # API_CreateNamedQuery
     assert all(len(query.sql.encode()) <= 262_144 for query in queries.values())
+
+
+def test_personalize_reads_exports_and_nothing_else_of_the_bucket(resources):
+    policy = resources["EventsBucketPolicy"]["Properties"]["PolicyDocument"]
+    of_personalize = [
+        statement
+        for statement in policy["Statement"]
+        if statement["Principal"] == {"Service": "personalize.amazonaws.com"}
+    ]
+    assert [(s["Action"], s["Resource"]) for s in of_personalize] == [
+        ("s3:GetObject", {"Fn::Sub": "${EventsBucket.Arn}/exports/*"}),
+        ("s3:ListBucket", {"Fn::GetAtt": ["EventsBucket", "Arn"]}),
+    ]
+    for statement in of_personalize:
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}

@@ -292,7 +292,7 @@ def test_query_spoiled_rows(archive):
 
 
 def test_the_stack_has_the_workgroup_and_both_tables(archive):
-    """Queries on Athena are tested with the Stubber: the emulator knows neither parameters nor the dialect."""
+    """The Stubber tests the queries on Athena: the emulator knows neither parameters nor the dialect."""
     client = archive.running.client
     [stack] = client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
