@@ -20,6 +20,7 @@ PARLIAMENT := 1.6.4
 BANDIT := 1.9.4
 SAM_CLI := 1.170.0
 POWERTOOLS := 3.37.0
+PANDAS := 3.1.1
 
 .DEFAULT_GOAL := help
 .PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put visitors query export chaos soak bench profile capacity experiment-size clean
@@ -138,7 +139,7 @@ chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and co
 soak: $(INSTALLED) ## Send 30 requests a second to 'make run' for ten minutes, through faults and kills, and count (ARGS="--minutes 2")
 	@$(BIN)/python -m simulation.soak $(ARGS)
 
-bench: $(INSTALLED) build/powertools/.installed-$(POWERTOOLS) ## Measure speed and cost against named alternatives (PART="request delivery" for some)
+bench: $(INSTALLED) build/powertools/.installed-$(POWERTOOLS) build/pandas/.installed-$(PANDAS) ## Measure speed and cost against named alternatives (PART="request delivery" for some)
 	@$(BIN)/python -m bench $(PART)
 
 # A contender of the bench with the tracer's SDK, as it would be packaged: no bytecode, and boto3 is the runtime's.
@@ -146,6 +147,12 @@ build/powertools/.installed-$(POWERTOOLS): | $(INSTALLED)
 	@rm -rf build/powertools
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --target build/powertools \
 		aws-lambda-powertools==$(POWERTOOLS) aws-xray-sdk==2.15.0 typing_extensions==4.16.0 wrapt==2.5.2
+	@touch $@
+
+# The plain alternative to the export.
+build/pandas/.installed-$(PANDAS): | $(INSTALLED)
+	@$(BIN)/python -m venv --clear build/pandas
+	@build/pandas/bin/python -m pip install --quiet --disable-pip-version-check pandas==$(PANDAS)
 	@touch $@
 
 profile: $(INSTALLED) ## Where a request and a delivery spend their time

@@ -23,6 +23,7 @@ PARTS = (
     "local_stack",
     "engine",
     "memory",
+    "archive",
 )
 """Modules of this folder in the order of the table. Each has rows(), notes() or both."""
 
