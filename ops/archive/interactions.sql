@@ -1,7 +1,7 @@
 -- The events of the archive as rows of Personalize's import file, and why the others are left out.
 -- Not a saved query: ops/archive/interactions.py puts the chosen properties and one of two endings to it.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 WITH archived AS (
   SELECT
     userid,

@@ -2,10 +2,11 @@
 
     -- Which items have the most events.            the question
     -- An event counts once, however ...            more about it
-    -- ? FROM: first day of the archive, in UTC     a parameter for each question mark, in their order
-    -- ? LIMIT = 20: how many items                 with a default, which may be empty
+    -- parameter FROM: first day of the archive     one for each question mark, in their order
+    -- parameter LIMIT = 20: how many items         with a default, which may be empty
 
-A parameter may be there twice. One whose default is a whole number takes whole numbers only.
+No comment has a question mark: Athena's console might take it for a parameter. A parameter may be there
+twice. One whose default is a whole number takes whole numbers only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ops.terminal import printable_line
 
 FOLDER = Path(__file__).with_name("queries")
 FROM, TO = "FROM", "TO"
-_PARAMETER = re.compile(r"\? ([A-Z_]+)(?: = (.*?))?: (.+)")
+_PARAMETER = re.compile(r"parameter ([A-Z_]+)(?: = (.*?))?: (.+)")
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _MAX_PRINTED_CHARACTERS = 100
 
@@ -92,7 +93,7 @@ def _read(path: Path) -> SavedQuery:
     parameters = [
         Parameter(*found.groups()) for line in comments if (found := _PARAMETER.fullmatch(line)) is not None
     ]
-    question, *details = [line for line in comments if not line.startswith("?")]
+    question, *details = [line for line in comments if not _PARAMETER.fullmatch(line)]
     return SavedQuery(path.stem, question, " ".join(details), parameters, sql)
 
 

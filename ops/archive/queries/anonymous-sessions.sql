@@ -1,8 +1,8 @@
 -- Sessions that never carried a user: Personalize does not train on them.
 -- A session counts on the day of its first event. A session that began before FROM or goes on after TO may have a user
 -- there.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 WITH sessions AS (
   SELECT
     sessionid,

@@ -1,7 +1,7 @@
 -- How long events take from the client to the API, and from the API to the archive, in seconds.
 -- Only events with SentAt have the first time. It contains the error of the client's clock, so it can be negative.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 WITH times AS (
   SELECT
     dt,

@@ -2,9 +2,9 @@
 -- A list is a RecommendationId; its day is that of its first event. Items count as shown when an event of the list has
 -- them in Impression, and as chosen when an event of the list has them as itemId. A list of which no event was sent is
 -- not here: send one when a list is shown, or the shares are too high.
--- ? EVENT_TYPE = : the only type that chooses an item; empty for all
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter EVENT_TYPE = : the only type that chooses an item; empty for all
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 WITH named AS (
   SELECT
     dt,

@@ -1,8 +1,8 @@
 -- How many events clients sent more than once, by day and type.
 -- Personalize trains on the first event with an EventId. Sent again: with another ReceivedAt. Stored again: the same
 -- record twice in the archive, after a retry of Kinesis or Firehose. Reused: the same EventId for another event.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 WITH sent AS (
   SELECT
     eventid,

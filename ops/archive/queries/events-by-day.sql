@@ -1,7 +1,7 @@
 -- How many events of each type came on each day.
 -- An event counts once, however often it was sent. A row without a type is a line that holds no event (spoiled-rows).
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 SELECT
   dt AS day,
   CASE WHEN action IS NULL THEN 'item' ELSE 'action' END AS kind,

@@ -1,10 +1,10 @@
 -- What the users of each variant of an experiment did, side by side.
 -- A user counts once, in the variant of the user's first event. Changed: users with events of two variants.
 -- docs/experiments.md says how to read it.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
--- ? EXPERIMENT: name of the experiment
--- ? EVENT_TYPE = purchase: the type that counts as success
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
+-- parameter EXPERIMENT: name of the experiment
+-- parameter EVENT_TYPE = purchase: the type that counts as success
 WITH experiment_events AS (
   SELECT
     coalesce(userid, max(userid) OVER (PARTITION BY sessionid), sessionid) AS visitor,

@@ -1,8 +1,8 @@
 -- How many sessions went from one event type to the next.
 -- A session has reached a step when it has an event of this type and of each type before it, in any order of time.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
--- ? STEPS = : event types in their order, with commas between them; empty for all types, most sessions first
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
+-- parameter STEPS = : event types in their order, with commas between them; empty for all types, most sessions first
 WITH visits AS (
   SELECT DISTINCT sessionid, eventtype
   FROM events

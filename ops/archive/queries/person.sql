@@ -1,9 +1,9 @@
 -- What is stored of one person: the answer to an access request.
 -- Rows with the person's UserId, and rows without any UserId in a session that has been the person's. Rows of another
 -- user in the same session are not here. docs/archive.md says what else is stored and where.
--- ? USER: the UserId
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter USER: the UserId
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 WITH asked AS (
   SELECT ? AS person
 ),

@@ -1,8 +1,8 @@
 -- Lines of the archive that are not one event, and the objects that hold them.
 -- Joined: a record without a newline and the record after it. The table shows the first of the two events, or none.
 -- Blank: a newline too many. Other: half a line, an event over several lines, or no JSON.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
 SELECT
   dt AS day,
   "$path" AS object,

@@ -1,10 +1,10 @@
 -- Which share of the users did something, such as buy, and how many users a day there are.
 -- The numbers that 'make experiment-size' needs. Take whole weeks.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
--- ? EVENT_TYPE = purchase: the type that counts as success
--- ? FROM: first day, once more
--- ? TO: last day, once more
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
+-- parameter EVENT_TYPE = purchase: the type that counts as success
+-- parameter FROM: first day, once more
+-- parameter TO: last day, once more
 WITH visitor_events AS (
   SELECT coalesce(userid, max(userid) OVER (PARTITION BY sessionid), sessionid) AS visitor, eventtype
   FROM events

@@ -1,9 +1,9 @@
 -- Which items have the most events.
 -- An event counts once, however often it was sent.
--- ? FROM: first day of the archive, in UTC
--- ? TO: last day
--- ? EVENT_TYPE = : the only type to count; empty for all
--- ? LIMIT = 20: how many items
+-- parameter FROM: first day of the archive, in UTC
+-- parameter TO: last day
+-- parameter EVENT_TYPE = : the only type to count; empty for all
+-- parameter LIMIT = 20: how many items
 SELECT
   json_extract_scalar(event, '$.itemId') AS item,
   count(DISTINCT eventid) + count_if(eventid IS NULL) AS events,
