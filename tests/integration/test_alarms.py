@@ -123,7 +123,11 @@ def test_alarms_on_calculated_metrics_are_left_out_where_the_emulator_is(package
         for name, each in template["Resources"].items()
         if each["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in each["Properties"]
     }
-    conditional = {name for name, each in template["Resources"].items() if each.get("Condition") == "OnAws"}
+    conditional = {
+        name
+        for name, each in template["Resources"].items()
+        if each["Type"] == "AWS::CloudWatch::Alarm" and each.get("Condition") == "OnAws"
+    }
     assert calculated == conditional != set()
     assert template["Conditions"]["OnAws"] == {"Fn::Equals": [{"Ref": "Emulated"}, "false"]}
     assert template["Parameters"]["Emulated"]["Default"] == "false"
