@@ -130,7 +130,7 @@ query: $(INSTALLED) ## Ask the archive (NAME=top-items STAGE=prod FROM=2026-01-0
 		$(ARGS) -- $(call given,NAME)
 
 export: $(INSTALLED) ## Write Personalize's import file from the archive (OUT=folder STAGE=prod FROM= TO= PROPERTIES=CONTEXT,seconds:int)
-	@$(BIN)/python -m ops export --stage "$$STAGE" --out "$$OUT" $(call given,FROM,--from=) $(call given,TO,--to=) \
+	@$(BIN)/python -m ops export --stage "$$STAGE" $(call given,OUT,--out=) $(call given,FROM,--from=) $(call given,TO,--to=) \
 		$(call given,PROPERTIES,--properties=) $(ARGS)
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")

@@ -127,6 +127,7 @@ def export_folder(folder: Path, out: Path) -> None:
     """Export what ``write_archive`` has written."""
     engine = LocalEngine(partial(_objects, folder), "bucket")
     days = Days(FIRST_DAY, FIRST_DAY + timedelta(days=DAYS))
+    out.mkdir(exist_ok=True)
     export(engine, ImportFile.of([]), days, out, Terminal(lambda line: None, lambda plan: True, None))
 
 

@@ -98,6 +98,19 @@ def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def _interrupt_on_signals() -> None:
+    """Let the end of the terminal and of the machine clean up as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _folder(text: str) -> Path:
+    """Return the folder that an option names. An empty text would be the current one."""
+    if not text:
+        raise click.BadParameter("name a folder")
+    return Path(text)
+
+
 _stage = click.option("--stage", default="dev", show_default=True, help="Stage of .chalice/config.json.")
 _region = click.option("--region", help="AWS region (default: that of the environment or the profile).")
 _profile = click.option("--profile", help="Profile of the AWS configuration.")
@@ -271,7 +284,7 @@ def redrive(
     repair: Path | None,
 ) -> bool:
     """Put quarantined records, or those of given-up batches, back into the stream."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _interrupt_on_signals()
     from ops.redrive import run_redrive
 
     return run_redrive(
@@ -312,7 +325,7 @@ def put(
     restart: bool,
 ) -> bool:
     """Put the rows of a CSV file of items, users or actions into Personalize."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _interrupt_on_signals()
     from ops.put.command import Options, run_put
 
     return run_put(
@@ -355,9 +368,10 @@ def query(
     output_format: str,
 ) -> None:
     """Ask the archive of a stage. Without NAME, list the queries."""
+    _interrupt_on_signals()
     from ops.archive.query_command import list_queries, run_query
 
-    if name is None:
+    if not name:
         list_queries()
         return
     run_query(
@@ -378,7 +392,7 @@ def query(
     if_interrupted="A file that was there before is there still. An import job that has begun goes on.",
 )
 @_options(_changing, _stack_name)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the files.")
+@click.option("--out", type=_folder, required=True, help="Folder for the files.")
 @click.option(
     "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
 )
@@ -409,7 +423,7 @@ def export(
     replace: bool,
 ) -> None:
     """Write Personalize's import file from the archive, and import it when asked."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _interrupt_on_signals()
     from ops.archive.export_command import Options, run_export
     from ops.terminal import open_terminal
 

@@ -6,8 +6,10 @@ move the cursor, change the title or hide what follows. ``print_line`` shows the
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ops.errors import DeclinedError
@@ -61,6 +63,17 @@ def printable_line(text: str, *, max_characters: int) -> str:
         if len(line) <= max_characters and len(text) <= max_characters
         else f"{line[: max_characters - 1]}…"
     )
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Print in the block for as long as somebody reads: 'head' has seen enough after some lines."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else Python would fail once more, at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _escaped(character: str) -> str:

@@ -24,7 +24,7 @@ def spoiled_rows(record: KinesisRecord, events: Sequence[KinesisRecord]) -> int:
     if data.find(b"\n") == len(data) - 1 and not data.startswith(MAGIC):
         return 0  # one line, as most records are
     archived = firehose_records(data, MAX_EVENTS_PER_RECORD)
-    unfinished = sum(bool(each) and not each.endswith(b"\n") for each in archived)
+    unfinished = sum(bool(each) and not each.rstrip(b" \t\r").endswith(b"\n") for each in archived)
     return unfinished + sum(_is_over_several_lines(event) for event in events)
 
 

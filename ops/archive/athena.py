@@ -9,12 +9,13 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.archive.engine import BoundQuery, Column, Result
 from ops.archive.literals import to_literal
@@ -48,14 +49,10 @@ class Athena:
 
     @contextmanager
     def run(self, query: BoundQuery) -> Iterator[Result]:
-        """Run a query and wait for it. An interruption stops the query, which would go on to cost."""
+        """Run a query and wait for it. What ends the waiting stops the query, which would go on to cost."""
         with readable_aws_errors():
             execution = self._start(query)
-            try:
-                found = self._wait(execution)
-            except KeyboardInterrupt:
-                self.athena.stop_query_execution(QueryExecutionId=execution)
-                raise
+            found = self._wait(execution)
             head = self.athena.get_query_results(QueryExecutionId=execution, MaxResults=1)
             columns = [
                 Column(column["Name"], column["Type"])
@@ -78,19 +75,28 @@ class Athena:
 
     def _wait(self, execution: str) -> Any:
         """Return the execution when it has succeeded. Raises AwsError when it has not."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            found = self.athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
-            state = found["Status"]["State"]
-            if state not in _RUNNING:
-                break
-            self.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        try:
+            found = self._poll(execution)
+        except BaseException:
+            with suppress(BotoCoreError, ClientError):
+                self.athena.stop_query_execution(QueryExecutionId=execution)
+            raise
+        state = found["Status"]["State"]
         if state != "SUCCEEDED":
             raise AwsError(
                 _failure(found["Status"].get("StateChangeReason", state), execution, self.workgroup)
             )
         return found
+
+    def _poll(self, execution: str) -> Any:
+        """Return the execution when it has ended."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            found = self.athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+            if found["Status"]["State"] not in _RUNNING:
+                return found
+            self.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def _failure(reason: str, execution: str, workgroup: str) -> str:

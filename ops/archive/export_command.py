@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO, Any, cast
 
 import boto3
@@ -24,7 +25,7 @@ from ops.command_lines import make_line
 from ops.errors import DeclinedError, InputError
 from ops.locate import Deployment, locate
 from ops.packaging.bundle import ROOT
-from ops.private_files import make_private, open_private
+from ops.private_files import make_private
 from ops.progress import Progress
 from ops.sessions import open_session
 from ops.stage import Stage
@@ -85,14 +86,15 @@ def run_export(
     properties = parse_properties(options.properties)
     if (options.out / FILE).exists() and not options.replace:
         raise InputError(
-            f"{options.out / FILE} is there already. Name another folder, or let it be replaced: "
-            f"{make_line('export', '--replace', OUT=str(options.out), STAGE=stage_name)}."
+            f"{options.out / FILE} is there already. Name another folder, or let it be replaced:\n"
+            + make_line("export", "--replace", OUT=str(options.out), STAGE=stage_name)
         )
     if options.import_to and stage_name == local_stage.STAGE:
         raise InputError(
-            "STAGE=local has no dataset import jobs. The local engine loads the files of a folder: "
-            f"{make_line('run', DATA=str(options.out))}."
+            "STAGE=local has no dataset import jobs. The local engine loads the files of a folder:\n"
+            + make_line("run", DATA=str(options.out))
         )
+    make_private(options.out)
     stage = Stage(ROOT, stage_name)
     session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
     deployment = locate(stage, session, stack_name)
@@ -108,7 +110,7 @@ def run_export(
     is_local = stage_name == local_stage.STAGE
     terminal.report(cost_line(*export(engine, file, days, options.out, terminal), is_local=is_local))
     if is_local:
-        terminal.report(f"The local engine loads it with {make_line('run', DATA=str(options.out))}.")
+        terminal.report(f"The local engine loads it: {make_line('run', DATA=str(options.out))}")
     if job:
         _import(job, options.out / FILE, terminal)
 
@@ -120,7 +122,6 @@ def export(
 
     Return the bytes that each query has scanned.
     """
-    make_private(out)
     counts = _count(engine, file, days)
     progress = Progress(time.monotonic)
     with engine.run(file.rows_query(days)) as result, _replaced(out / FILE) as stream:
@@ -150,14 +151,17 @@ def _count(engine: QueryEngine, file: ImportFile, days: Days) -> Counts:
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[IO[Any]]:
-    """Open a file that takes the place of another one when it is whole."""
-    draft = path.with_name(f".{path.name}.unfinished")
-    try:
-        with open_private(draft, "w") as stream:
+    """Open a file that takes the place of another one when it is whole. It can be read by its owner only."""
+    with NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8", newline=""
+    ) as stream:
+        draft = Path(stream.name)
+        try:
             yield stream
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+            stream.flush()
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _job(

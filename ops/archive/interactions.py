@@ -19,6 +19,8 @@ from ops.errors import InputError
 from ops.put.schema import Field, Schema
 from ops.terminal import printable_line
 
+_WHOLE, _DECIMAL = "^[+-]{0,1}[0-9]+$", "^[+-]{0,1}[0-9]+([.][0-9]+|)([eE][+-]{0,1}[0-9]+|)$"
+_MAX_FLOAT = 3.4e38
 SQL_TYPES = {
     "string": "varchar",
     "int": "integer",
@@ -28,6 +30,8 @@ SQL_TYPES = {
     "boolean": "boolean",
 }
 """Types of a property in the schema, and what Athena casts a value to. What cannot be cast becomes empty."""
+_PATTERNS = {"integer": _WHOLE, "bigint": _WHOLE, "double": _DECIMAL, "boolean": "^(true|false)$"}
+"""What is cast. Athena and DuckDB would each take more, and not the same."""
 _BEFORE = (
     Field("USER_ID", "string", is_nullable=False),
     Field("ITEM_ID", "string", is_nullable=False),
@@ -40,15 +44,22 @@ _AFTER = (
     Field("IMPRESSION", "string", is_nullable=True),
 )
 _OWN = {field.name: field for field in (*_BEFORE, *_AFTER)}
+_BROKEN = "regexp_like({}, '[\\t\\r\\n]')"
 _REQUIRED = ("USER_ID", "ITEM_ID", "TIMESTAMP", "EVENT_TYPE")
 _EXPRESSIONS = {
     "USER_ID": "owner",
     "ITEM_ID": "itemid",
     "TIMESTAMP": "CAST(floor(happened) AS bigint)",
     "EVENT_TYPE": "eventtype",
-    "EVENT_VALUE": "eventvalue",
-    "RECOMMENDATION_ID": "recommendationid",
-    "IMPRESSION": "impression",
+    # NaN is not in the range.
+    "EVENT_VALUE": f"CASE WHEN eventvalue BETWEEN -{_MAX_FLOAT} AND {_MAX_FLOAT} THEN eventvalue END",
+    "RECOMMENDATION_ID": f"CASE WHEN NOT {_BROKEN.format('recommendationid')} THEN recommendationid END",
+    # An id with a vertical bar would be two.
+    "IMPRESSION": (
+        f"CASE WHEN NOT {_BROKEN.format('impression')}"
+        " AND length(impression) - length(replace(impression, '|', '')) = impression_length - 1"
+        " THEN impression END"
+    ),
 }
 _PROPERTY = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,62})(?::([a-z]+))?")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -95,7 +106,11 @@ class Property:
         text = f"coalesce({', '.join(texts)})" if len(texts) > 1 else texts[0]
         if self.field.type == "string":
             return f"replace(replace({text}, chr(13), ' '), chr(10), ' ')"
-        return f"try_cast({text} AS {SQL_TYPES[self.field.type]})"
+        kind = SQL_TYPES[self.field.type]
+        condition, value = f"regexp_like({text}, '{_PATTERNS[kind]}')", f"try_cast({text} AS {kind})"
+        if kind == "double":
+            condition += f" AND abs({value}) <= {_MAX_FLOAT if self.field.type == 'float' else 1.7e308}"
+        return f"CASE WHEN {condition} THEN {value} END"
 
 
 @dataclass(frozen=True)
@@ -152,7 +167,10 @@ class ImportFile:
         of_properties = {each.field.name: f"property_{n}" for n, each in enumerate(self.properties)}
         expressions = _EXPRESSIONS | of_properties
         selected = ", ".join(f'{expressions[name]} AS "{name}"' for name in self.header)
-        ending = f"SELECT {selected}\nFROM judged WHERE left_out IS NULL\nORDER BY happened, arrived, eventid"
+        ending = (
+            f"SELECT {selected}\nFROM judged WHERE left_out IS NULL\n"
+            "ORDER BY judged.happened, judged.arrived, judged.eventid"
+        )
         return self._query(days, ending)
 
     def counts_query(self, days: Days) -> BoundQuery:

@@ -2,7 +2,8 @@
 
 The views stand for the two Glue tables of pipeline.yaml and read a line as Athena's OpenX reader does
 (github.com/trinodb/trino, lib/trino-hive-formats, openxjson/README.md): a line that is no JSON object is a
-row of nulls, and what stands after the object is ignored.
+row of nulls, and of joined objects the first one counts. Not as there: of a key that a line has twice the
+first one counts here, and a line that is a list is a row of nulls.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlglot import expressions
 
 from ops.archive.days import Days
 from ops.archive.engine import BoundQuery, Column, Result
-from ops.errors import readable_aws_errors
+from ops.errors import InputError, readable_aws_errors
 from ops.locate import Deployment
 
 MEMORY = "384MB"
@@ -49,9 +50,8 @@ _COLUMNS = {
     "recommendationid": "RecommendationId",
     "eventattributionsource": "EventAttributionSource",
     "experiment": "Experiment",
-    "impression": "Impression",
 }
-"""Columns of the table ``events`` and the members of a record, as pipeline.yaml maps them."""
+"""Columns of text of the table ``events`` and the members of a record, as pipeline.yaml maps them."""
 
 _VIEWS = """
 CREATE VIEW event_lines AS
@@ -64,18 +64,25 @@ JOIN objects ON objects.file = lines.file;
 
 CREATE MACRO first_object(line) AS
 CASE WHEN json_valid(line) THEN line
-     WHEN json_valid(left(line, strpos(line, '}}{{'))) THEN left(line, strpos(line, '}}{{')) END;
+     WHEN json_valid(regexp_extract(line, '^(.*?[}}])[ \t\r]*[{{]', 1))
+     THEN regexp_extract(line, '^(.*?[}}])[ \t\r]*[{{]', 1) END;
 
 CREATE MACRO json_scalar(document, path) AS
-CASE WHEN json_type(document, path) NOT IN ('OBJECT', 'ARRAY') THEN json_extract_string(document, path) END;
+CASE WHEN json_valid(document) AND json_type(document, path) NOT IN ('OBJECT', 'ARRAY')
+     THEN json_extract_string(document, path) END;
+
+CREATE MACRO texts(list) AS
+CASE json_type(list) WHEN 'ARRAY' THEN CAST(list AS VARCHAR[]) WHEN 'NULL' THEN NULL ELSE [list ->> '$'] END;
 
 CREATE VIEW events AS
 SELECT {columns}, dt, "$path", "$file_modified_time"
 FROM (
-  SELECT dt, "$path", "$file_modified_time",
-         json_extract_string(CASE WHEN json_type(first_object(line)) = 'OBJECT' THEN first_object(line) END,
-                             [{paths}]) AS fields
-  FROM event_lines
+  SELECT dt, "$path", "$file_modified_time", document, json_extract_string(document, [{paths}]) AS fields
+  FROM (
+    SELECT dt, "$path", "$file_modified_time",
+           CASE WHEN json_type(first_object(line)) = 'OBJECT' THEN first_object(line) END AS document
+    FROM event_lines
+  )
 );
 """
 
@@ -129,7 +136,11 @@ class LocalEngine:
     @contextmanager
     def run(self, query: BoundQuery) -> Iterator[Result]:
         """Run a query over copies of the objects of its days."""
-        with readable_aws_errors(), tempfile.TemporaryDirectory(prefix="archive-") as name:
+        with (
+            readable_aws_errors(),
+            _readable_errors(),
+            tempfile.TemporaryDirectory(prefix="archive-") as name,
+        ):
             folder = Path(name)
             copies = [*self._copies(query.days, folder)]
             empty = folder / "empty"
@@ -146,6 +157,19 @@ class LocalEngine:
                 copy = Copy(source, folder / f"{number}.txt", f"s3://{self.bucket}/{source.key}")
                 copy.write()
                 yield copy
+
+
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Turn every error of DuckDB in the block into an InputError."""
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"DuckDB did not carry out the query: {reason} If it is about memory or disk, take "
+            f"fewer days, or free some space in {tempfile.gettempdir()}."
+        ) from error
 
 
 def translated(sql: str) -> str:
@@ -193,10 +217,9 @@ def _create_views(database: duckdb.DuckDBPyConnection, copies: Sequence[Copy], e
         "SET VARIABLE files = (SELECT list(file) FROM (SELECT file FROM objects UNION ALL SELECT ?))",
         [str(empty)],
     )
-    texts = [name for name in _COLUMNS if name != "impression"]
     columns = [
-        *(f"fields[{number}] AS {name}" for number, name in enumerate(texts, start=1)),
-        f"TRY_CAST(fields[{len(_COLUMNS)}] AS VARCHAR[]) AS impression",
+        *(f"fields[{number}] AS {name}" for number, name in enumerate(_COLUMNS, start=1)),
+        "texts(json_extract(document, '$.Impression')) AS impression",
     ]
     paths = ", ".join(f"'$.{member}'" for member in _COLUMNS.values())
     database.execute(_VIEWS.format(columns=", ".join(columns), paths=paths, max_line_bytes=_MAX_LINE_BYTES))

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
 from ops import local_stage
 from ops.archive import saved_queries
 from ops.archive.days import to_days
 from ops.archive.opening import open_engine
-from ops.archive.saved_queries import FROM, TO
+from ops.archive.saved_queries import FROM, TO, SavedQuery
 from ops.archive.show import FORMATS, cost_line
 from ops.locate import locate
 from ops.packaging.bundle import ROOT
 from ops.sessions import open_session
 from ops.stage import Stage
-from ops.terminal import print_line
+from ops.terminal import print_line, reader_may_leave
 
 
 def list_queries() -> None:
     """Print each query with what it answers and what it takes."""
-    for query in saved_queries.read_queries().values():
-        print_line(f"{query.name}\n    {query.question}")
-        own = {p.name: p for p in query.parameters if p.name not in {FROM, TO}}
-        for parameter in own.values():
+    with reader_may_leave():
+        for query in saved_queries.read_queries().values():
+            print_line(f"{query.name}\n    {query.question}")
+            for line in _own_parameters(query):
+                print_line(f"    {line}")
+        print_line(
+            "\nEach reads the days from FROM to TO, in UTC; without them, the last seven.\n"
+            "    make query NAME=top-items STAGE=prod FROM=2026-01-01 TO=2026-01-31 FORMAT=csv"
+        )
+
+
+def _own_parameters(query: SavedQuery) -> Iterator[str]:
+    """Yield a line for each parameter that not every query has. One that is there twice is the same."""
+    named = {parameter.name: parameter for parameter in reversed(query.parameters)}
+    for parameter in reversed(named.values()):
+        if parameter.name not in {FROM, TO}:
             default = f" ({parameter.default} unless given)" if parameter.default else ""
-            print_line(f"    {parameter.name}: {parameter.meaning}{default}")
-    print_line(
-        "\nEach reads the days from FROM to TO, in UTC; without them, the last seven.\n"
-        "    make query NAME=top-items STAGE=prod FROM=2026-01-01 TO=2026-01-31 FORMAT=csv"
-    )
+            yield f"{parameter.name}: {parameter.meaning}{default}"
 
 
 def run_query(
@@ -56,6 +64,7 @@ def run_query(
     engine = open_engine(locate(stage, session, stack_name), session)
     print(f"{query.question} {bound.days}, stage {stage_name}.", file=sys.stderr, flush=True)
     with engine.run(bound) as result:
-        FORMATS[output_format](result)
+        with reader_may_leave():
+            FORMATS[output_format](result)
         is_local = stage_name == local_stage.STAGE
         print(cost_line(result.scanned_bytes, is_local=is_local), file=sys.stderr)

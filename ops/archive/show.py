@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +60,14 @@ def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column]
     ).rstrip()
 
 
+def _in_utf_8() -> None:
+    """Let a file have every character, whatever the terminal can show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
 def _csv(result: Result) -> None:
+    _in_utf_8()
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([column.name for column in result.columns])
     writer.writerows(result.rows)
@@ -67,6 +75,7 @@ def _csv(result: Result) -> None:
 
 def _json(result: Result) -> None:
     """Print a list with an object on each line. Numbers are numbers, and what is empty is null."""
+    _in_utf_8()
     separator = "["
     for row in result.rows:
         sys.stdout.write(f"{separator}\n  {json.dumps(_object(result.columns, row), ensure_ascii=False)}")

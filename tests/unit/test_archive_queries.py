@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+import sys
 from datetime import date, datetime, timezone
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot import expressions
 
+from ops import cli
 from ops.archive.days import Days, to_days
 from ops.archive.engine import BoundQuery, Column, Result
 from ops.archive.literals import to_literal
@@ -99,7 +101,10 @@ def test_each_file_says_what_it_answers_and_names_a_parameter_for_each_question_
     for query in read_queries().values():
         assert query.question.endswith((".", ":")), query.name
         statement = sqlglot.parse_one(query.sql, read="athena")
-        assert len([*statement.find_all(expressions.Placeholder)]) == len(query.parameters), query.name
+        placeholders = [*statement.find_all(expressions.Placeholder)]
+        assert len(placeholders) == len(query.parameters), query.name
+        # The user guide of Athena (querying-with-prepared-statements.html) allows them nowhere else.
+        assert all(each.find_ancestor(expressions.Where) for each in placeholders), query.name
         assert {"FROM", "TO"} <= {parameter.name for parameter in query.parameters}
 
 
@@ -118,7 +123,10 @@ def test_each_table_is_read_for_some_days_only():
 def test_a_value_is_bound_where_its_question_mark_is():
     bound = find_query("top-items").bind(DAYS, {"EVENT_TYPE": "buy"})
     assert bound.values == ["2026-01-01", "2026-01-31", "buy", 20]
-    assert find_query("person").bind(DAYS, {"USER": "ann"}).values == ["ann", "2026-01-01", "2026-01-31"]
+    assert find_query("person").bind(DAYS, {"USER": "ann"}).values == [
+        *("2026-01-01", "2026-01-31") * 2,
+        *("ann", "ann"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -195,9 +203,9 @@ def test_the_price_counts_each_query_and_its_minimum():
     assert "2,000,000,001 bytes scanned. This costs 0.010050 USD" in cost_line(2 * 10**9, 1, is_local=False)
 
 
-def recipe(*arguments, **environment):
+def recipe(*arguments, target="query", **environment):
     ran = subprocess.run(
-        ["make", "-n", "query", *arguments],
+        ["make", "-n", target, *arguments],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
@@ -211,6 +219,24 @@ def test_make_takes_what_is_given_to_it_and_not_the_name_of_who_is_signed_in():
     assert not any("USER" in word for word in recipe("NAME=person", USER="root", FROM="1", LIMIT="2"))
     words = recipe("NAME=person", "USER=ann", "FROM=2026-01-01")
     assert "USER=$USER" in words and "--from=$FROM" in words and words[-2:] == ["--", "$NAME"]
+
+
+def test_make_export_names_no_folder_of_its_own():
+    assert not any("--out" in word for word in recipe("STAGE=local", target="export"))
+    assert "--out=$OUT" in recipe("STAGE=local", "OUT=folder", target="export")
+
+
+@pytest.mark.parametrize("arguments", [["export", "--stage", "local"], ["export", "--out", ""]])
+def test_an_export_without_a_folder_is_wrong_usage(arguments, capsys):
+    assert cli.main(arguments) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_reader_may_have_seen_enough():
+    words = [sys.executable, "-m", "ops", "query"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        listing.stdout.close()
+        assert (listing.stderr.read(), listing.wait(30)) == (b"", 0)
 
 
 def test_the_days_of_a_partition():

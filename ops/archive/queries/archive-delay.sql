@@ -2,17 +2,37 @@
 -- Only events with SentAt have the first time. It contains the error of the client's clock, so it can be negative.
 -- parameter FROM: first day of the archive, in UTC
 -- parameter TO: last day
-WITH times AS (
+WITH texts AS (
   SELECT
     dt,
-    coalesce(
-      try_cast(sentat AS double),
-      to_unixtime(TRY(from_iso8601_timestamp(replace(upper(sentat), ' ', 'T'))))
-    ) AS sent,
-    to_unixtime(TRY(from_iso8601_timestamp(receivedat))) AS received,
-    to_unixtime("$file_modified_time") AS archived
+    sentat,
+    receivedat,
+    "$file_modified_time" AS archived,
+    regexp_extract(sentat, '([+-][0-9]{2}:[0-9]{2})$', 1) AS zone
   FROM events
-  WHERE dt BETWEEN ? AND ?
+  -- Not what another producer calls ReceivedAt, which may be anything.
+  WHERE dt BETWEEN ? AND ? AND regexp_like(receivedat, '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$')
+),
+times AS (
+  SELECT
+    dt,
+    -- As in interactions.sql.
+    CASE
+      WHEN regexp_like(sentat, '^[0-9]+([.][0-9]+|)([eE][+]{0,1}[0-9]{1,2}|)$') THEN try_cast(sentat AS double)
+      ELSE to_unixtime(TRY(from_iso8601_timestamp(
+          regexp_extract(sentat, '^[0-9]{4}-[0-9]{2}-[0-9]{2}', 0) || 'T'
+          || regexp_replace(regexp_extract(sentat, '^.{11}([0-9]{2}:[0-9]{2}:[0-9]{2})', 1), ':60$', ':59')
+          || coalesce(regexp_extract(sentat, '[.][0-9]{1,3}', 0), '') || 'Z'
+        )))
+        - coalesce(
+          (CASE WHEN zone LIKE '-%' THEN -60 ELSE 60 END)
+            * (60 * CAST(substr(zone, 2, 2) AS integer) + CAST(substr(zone, 5, 2) AS integer)),
+          0
+        )
+    END AS sent,
+    to_unixtime(TRY(from_iso8601_timestamp(receivedat))) AS received,
+    to_unixtime(archived) AS archived
+  FROM texts
 )
 SELECT
   dt AS day,

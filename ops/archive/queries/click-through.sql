@@ -1,28 +1,24 @@
 -- Which share of what was recommended was chosen.
 -- A list is a RecommendationId; its day is that of its first event. Items count as shown when an event of the list has
 -- them in Impression, and as chosen when an event of the list has them as itemId. A list of which no event was sent is
--- not here: send one when a list is shown, or the shares are too high.
--- parameter EVENT_TYPE = : the only type that chooses an item; empty for all
+-- not here: send one when a list is shown, or the shares are too high. The days are read twice.
 -- parameter FROM: first day of the archive, in UTC
 -- parameter TO: last day
-WITH named AS (
-  SELECT
-    dt,
-    recommendationid,
-    coalesce(impression, CAST(ARRAY[] AS array(varchar))) AS shown,
-    json_extract_scalar(event, '$.itemId') AS item,
-    ? IN ('', eventtype) AS chooses
+-- parameter FROM: once more
+-- parameter TO: once more
+-- parameter EVENT_TYPE = : the only type that chooses an item; empty for all
+WITH pairs AS (
+  SELECT events.recommendationid, events.dt, list.item, list.item IS NOT NULL AS is_shown, false AS is_chosen
+  FROM events LEFT JOIN UNNEST(events.impression) AS list (item) ON true
+  WHERE events.dt BETWEEN ? AND ? AND events.recommendationid IS NOT NULL
+  UNION ALL
+  SELECT recommendationid, dt, json_extract_scalar(event, '$.itemId') AS item, false AS is_shown, true AS is_chosen
   FROM events
-  WHERE dt BETWEEN ? AND ? AND recommendationid IS NOT NULL
+  WHERE dt BETWEEN ? AND ? AND recommendationid IS NOT NULL AND ? IN ('', eventtype)
 ),
-pairs AS (
-  SELECT
-    named.recommendationid,
-    pair.candidate,
-    min(named.dt) AS day,
-    bool_or(contains(named.shown, pair.candidate)) AS is_shown,
-    bool_or(named.chooses AND named.item = pair.candidate) AS is_chosen
-  FROM named CROSS JOIN UNNEST(named.shown || ARRAY[named.item]) AS pair (candidate)
+items AS (
+  SELECT recommendationid, item, min(dt) AS day, bool_or(is_shown) AS is_shown, bool_or(is_chosen) AS is_chosen
+  FROM pairs
   GROUP BY 1, 2
 ),
 lists AS (
@@ -31,8 +27,8 @@ lists AS (
     min(day) AS day,
     count_if(is_shown) AS shown,
     count_if(is_shown AND is_chosen) AS chosen,
-    count_if(is_chosen) > 0 AS has_choice
-  FROM pairs
+    count_if(is_chosen AND item IS NOT NULL) > 0 AS has_choice
+  FROM items
   GROUP BY 1
 )
 SELECT

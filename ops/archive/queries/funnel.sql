@@ -1,24 +1,36 @@
 -- How many sessions went from one event type to the next.
--- A session has reached a step when it has an event of this type and of each type before it, in any order of time.
+-- A session has reached a step when it has an event of this type and of each type before it, in any order of time. A
+-- step without a name is a type of STEPS that nobody sent.
 -- parameter FROM: first day of the archive, in UTC
 -- parameter TO: last day
--- parameter STEPS = : event types in their order, with commas between them; empty for all types, most sessions first
+-- parameter STEPS = : up to 25 event types in their order, with commas; empty for all types, most sessions first
+-- parameter STEPS = : once more
+-- parameter STEPS = : once more
 WITH visits AS (
   SELECT DISTINCT sessionid, eventtype
   FROM events
   WHERE dt BETWEEN ? AND ? AND sessionid IS NOT NULL AND eventtype IS NOT NULL
 ),
+types AS (
+  SELECT eventtype AS event_type, count(*) AS sessions FROM visits GROUP BY 1
+),
 chosen AS (
-  SELECT ? AS names
+  SELECT given.place
+  FROM UNNEST(sequence(1, 25)) AS given (place)
+  WHERE trim(coalesce(split_part(?, ',', given.place), '')) <> ''
+),
+named AS (
+  SELECT given.place, types.event_type
+  FROM types CROSS JOIN UNNEST(sequence(1, 25)) AS given (place)
+  WHERE trim(split_part(?, ',', given.place)) = types.event_type
 ),
 steps AS (
-  SELECT trim(given.name) AS event_type, given.position AS step
-  FROM chosen CROSS JOIN UNNEST(split(chosen.names, ',')) WITH ORDINALITY AS given (name, position)
-  WHERE chosen.names <> ''
+  SELECT row_number() OVER (ORDER BY chosen.place) AS step, named.event_type
+  FROM chosen LEFT JOIN named ON named.place = chosen.place
   UNION ALL
-  SELECT event_type, row_number() OVER (ORDER BY sessions DESC, event_type) AS step
-  FROM (SELECT eventtype AS event_type, count(*) AS sessions FROM visits GROUP BY 1) AS types CROSS JOIN chosen
-  WHERE chosen.names = ''
+  SELECT row_number() OVER (ORDER BY sessions DESC, event_type) AS step, event_type
+  FROM types
+  WHERE ? = ''
 ),
 visited AS (
   -- The third visited step is step 3 only in a session that has visited 1 and 2.

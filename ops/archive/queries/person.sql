@@ -1,36 +1,57 @@
--- What is stored of one person: the answer to an access request.
--- Rows with the person's UserId, and rows without any UserId in a session that has been the person's. Rows of another
--- user in the same session are not here. docs/archive.md says what else is stored and where.
--- parameter USER: the UserId
+-- What is stored of one person: for an access request.
+-- Rows with the person's UserId. And rows without any UserId in a session in which the person was the last one who had
+-- signed in, or the first one who did later: the rule of 'make export'. Rows of another user in the same session are not
+-- here. docs/archive.md says what else is stored and where. The days are read twice.
 -- parameter FROM: first day of the archive, in UTC
 -- parameter TO: last day
-WITH asked AS (
-  SELECT ? AS person
-),
-seen AS (
+-- parameter FROM: once more
+-- parameter TO: once more
+-- parameter USER: the UserId
+-- parameter USER: once more
+WITH seen AS (
   SELECT
-    events.receivedat,
-    events.sentat,
-    events.userid,
-    events.sessionid,
-    events.eventtype,
-    events.event,
-    events.action,
-    events.eventid,
-    events.recommendationid,
-    array_join(events.impression, '|') AS impression,
-    events.eventattributionsource,
-    events.experiment,
-    events.dt,
-    events."$path" AS object,
-    asked.person,
-    bool_or(events.userid = asked.person) OVER (PARTITION BY events.sessionid) AS is_in_session
-  FROM events CROSS JOIN asked
-  WHERE events.dt BETWEEN ? AND ?
+    receivedat,
+    sentat,
+    userid,
+    sessionid,
+    eventtype,
+    event,
+    action,
+    eventid,
+    recommendationid,
+    array_join(impression, '|') AS impression,
+    eventattributionsource,
+    experiment,
+    dt,
+    "$path" AS object
+  FROM events
+  WHERE dt BETWEEN ? AND ?
+    AND (
+      coalesce(sessionid, '') = ''
+      OR sessionid IN (SELECT sessionid FROM events WHERE dt BETWEEN ? AND ? AND userid = ? AND sessionid IS NOT NULL)
+    )
+),
+owned AS (
+  SELECT
+    seen.*,
+    coalesce(
+      userid,
+      CASE WHEN coalesce(sessionid, '') <> '' THEN coalesce(
+        last_value(userid) IGNORE NULLS OVER (
+          PARTITION BY sessionid ORDER BY receivedat, sentat, eventid
+          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ),
+        first_value(userid) IGNORE NULLS OVER (
+          PARTITION BY sessionid ORDER BY receivedat, sentat, eventid
+          ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+        )
+      ) END
+    ) AS owner
+  FROM seen
 )
 SELECT
   receivedat, sentat, userid, sessionid, eventtype, event, action, eventid, recommendationid, impression,
   eventattributionsource, experiment, dt, object
-FROM seen
-WHERE userid = person OR (userid IS NULL AND sessionid IS NOT NULL AND is_in_session)
-ORDER BY dt, receivedat, eventid
+FROM owned
+WHERE owner = ?
+ORDER BY dt, receivedat, sentat, eventid

@@ -8,7 +8,7 @@ SELECT
   "$path" AS object,
   count(*) AS lines,
   count_if(regexp_like(line, '[}][ \t\r]*[{]')) AS joined,
-  count_if(trim(line) = '') AS blank
+  count_if(regexp_like(line, '^[ \t\r]*$')) AS blank
 FROM event_lines
 WHERE dt BETWEEN ? AND ?
   AND (TRY(json_parse(line)) IS NULL OR NOT regexp_like(line, '^[ \t\r]*[{]'))
