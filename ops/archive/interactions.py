@@ -64,6 +64,22 @@ _EXPRESSIONS = {
 _PROPERTY = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,62})(?::([a-z]+))?")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 EXPORTED = "exported"
+_ROWS = """
+SELECT /* columns */
+FROM judged
+WHERE left_out IS NULL
+ORDER BY judged.happened, judged.arrived, judged.eventid
+"""
+_COUNTS = """
+SELECT
+  coalesce(left_out, 'exported') AS what,
+  count(*) AS events,
+  count_if(eventid IS NULL) AS without_id,
+  count_if(userid IS NULL) AS without_user
+FROM judged
+GROUP BY 1
+ORDER BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -167,20 +183,11 @@ class ImportFile:
         of_properties = {each.field.name: f"property_{n}" for n, each in enumerate(self.properties)}
         expressions = _EXPRESSIONS | of_properties
         selected = ", ".join(f'{expressions[name]} AS "{name}"' for name in self.header)
-        ending = (
-            f"SELECT {selected}\nFROM judged WHERE left_out IS NULL\n"
-            "ORDER BY judged.happened, judged.arrived, judged.eventid"
-        )
-        return self._query(days, ending)
+        return self._query(days, _ROWS.replace("/* columns */", selected))
 
     def counts_query(self, days: Days) -> BoundQuery:
         """Return the query that counts rows by why they are left out, also those without an id or a user."""
-        ending = (
-            f"SELECT coalesce(left_out, '{EXPORTED}') AS what, count(*) AS events,\n"
-            "  count_if(eventid IS NULL) AS without_id, count_if(userid IS NULL) AS without_user\n"
-            "FROM judged GROUP BY 1 ORDER BY 1"
-        )
-        return self._query(days, ending)
+        return self._query(days, _COUNTS)
 
     def avro(self) -> str:
         """Return the schema as CreateSchema takes it."""
