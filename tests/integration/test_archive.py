@@ -273,6 +273,23 @@ def test_query_person(archive):
     assert ask(archive, "person", USER="user-3' OR '1'='1") == []
 
 
+def test_query_event(archive):
+    first = archive.sent.events[0]
+    rows = ask(archive, "event", EVENT=first["EventId"])
+    # It was sent twice, and then the id once more with another item.
+    assert [json.loads(row["event"])["itemId"] for row in rows] == [
+        *[first["Event"]["itemId"]] * 2,
+        "item-of-another-event",
+    ]
+    assert {(row["all_rows"], row["sessionid"]) for row in rows} == {("3", "session-0")}
+    assert [row["receivedat"] for row in rows] == sorted({row["receivedat"] for row in rows})
+    assert all(row["object"].startswith("s3://") for row in rows)
+    [row] = ask(archive, "event", EVENT=first["EventId"], LIMIT="1")
+    assert row["all_rows"] == "3"
+    for unknown in ("event-0", "event-0-0' OR '1'='1", "%", "event-0-_"):
+        assert ask(archive, "event", EVENT=unknown) == []
+
+
 def test_query_anonymous_sessions(archive):
     sent = archive.sent
     signed_in = {event["SessionId"] for event in sent.events if "UserId" in event} | {"session-7"}
