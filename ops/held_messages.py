@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 HIDDEN_SECONDS = 900
-"""How long a message that was read is hidden from other readers: enough for a round, also after a crash."""
+"""How long redrive hides a message that it has read from other readers: enough for a round."""
 MESSAGES_PER_ROUND = 500
 """Messages that are read before their records go back: PutRecords takes as many records."""
 _MESSAGES_PER_CALL = 10
@@ -26,11 +26,15 @@ _MESSAGES_PER_CALL = 10
 
 @dataclass
 class HeldMessages:
-    """The messages that this run has read and hides from other readers. Left, it shows them again."""
+    """The messages that this run has read and hides from other readers. Left, it shows them again.
+
+    After ``hidden_seconds`` a message shows by itself, also after a crash.
+    """
 
     sqs: SQSClient
     queue_url: str
     wait_seconds: int
+    hidden_seconds: int = HIDDEN_SECONDS
     receipts: list[str] = field(default_factory=list)
 
     def __enter__(self) -> HeldMessages:
@@ -39,7 +43,7 @@ class HeldMessages:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Show again what is still held. Where that fails, it shows by itself after HIDDEN_SECONDS."""
+        """Show again what is still held. Where that fails, it shows by itself after ``hidden_seconds``."""
         for chunk in _chunks(self.receipts):
             with suppress(ClientError):
                 self.sqs.change_message_visibility_batch(
@@ -53,7 +57,8 @@ class HeldMessages:
     def rounds(self) -> Iterator[list[Mapping[str, Any]]]:
         """Yield the messages in rounds, each once, until the queue shows no new one.
 
-        A message that stays is shown again after HIDDEN_SECONDS. Without its id a long run would never end.
+        A message that stays is shown again after ``hidden_seconds``. Without its id a long run would never
+        end.
         """
         ids: set[str] = set()
         while found := self._round(ids):
@@ -66,7 +71,7 @@ class HeldMessages:
             response = self.sqs.receive_message(
                 QueueUrl=self.queue_url,
                 MaxNumberOfMessages=_MESSAGES_PER_CALL,
-                VisibilityTimeout=HIDDEN_SECONDS,
+                VisibilityTimeout=self.hidden_seconds,
                 WaitTimeSeconds=self.wait_seconds,
             )
             messages = cast(list[Mapping[str, Any]], response.get("Messages", []))

@@ -52,7 +52,7 @@ class Pipeline:
     """Queue and bucket that records are taken from, and the stream that they go back to.
 
     ``wait_seconds`` is how long one call waits for messages: SQS asks only some of its servers when the call
-    does not wait.
+    does not wait. ``hidden_seconds`` is how long a message that was read is hidden from other readers.
     """
 
     queue_url: str
@@ -62,6 +62,7 @@ class Pipeline:
     kinesis: KinesisClient
     s3: S3Client
     wait_seconds: int = 1
+    hidden_seconds: int = HIDDEN_SECONDS
 
     @property
     def bucket(self) -> Bucket:
@@ -128,7 +129,9 @@ def redrive(
     """
     result = RedriveResult()
     writer = _writer(pipeline, repair, dry_run)
-    with HeldMessages(pipeline.sqs, pipeline.queue_url, pipeline.wait_seconds) as held:
+    with HeldMessages(
+        pipeline.sqs, pipeline.queue_url, pipeline.wait_seconds, pipeline.hidden_seconds
+    ) as held:
         for messages in held.rounds():
             records, odd = read_messages(messages, pipeline.bucket)
             waiting = [record for record in records if record.quarantined_at < started]

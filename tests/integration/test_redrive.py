@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -155,9 +155,9 @@ def test_what_comes_back_while_it_runs_is_left_for_the_next_time(pipeline, keep)
     assert waiting(pipeline) == [1, 0]
 
 
-def test_interrupted_at_every_step_it_loses_nothing(pipeline, keep, eventually, monkeypatch):
+def test_interrupted_at_every_step_it_loses_nothing(pipeline, keep, eventually):
     # A message that had been received when the interruption came is shown again after this time.
-    monkeypatch.setattr("ops.held_messages.HIDDEN_SECONDS", 1)
+    pipeline = replace(pipeline, hidden_seconds=1)
     step, interrupted = 0, True
     expected = set()
     while interrupted:
