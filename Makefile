@@ -9,7 +9,7 @@ STAGE ?= dev
 export STAGE DATA FILE NAME OUT FROM TO PROPERTIES FORMAT
 # An option with the value of a variable that was given to make. The shell has USER too, and that one is somebody else.
 given = $(if $(filter command,$(origin $(1))),$(2)"$$$(1)")
-QUERY_PARAMETERS := USER LIMIT STEPS EVENT_TYPE EXPERIMENT
+QUERY_PARAMETERS := USER LIMIT STEPS EVENT_TYPE EXPERIMENT EVENT
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -23,7 +23,7 @@ POWERTOOLS := 3.37.0
 PANDAS := 3.1.1
 
 .DEFAULT_GOAL := help
-.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put visitors query export chaos soak bench profile capacity experiment-size clean
+.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put visitors query trace export chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -128,6 +128,9 @@ query: $(INSTALLED) ## Ask the archive (NAME=top-items STAGE=prod FROM=2026-01-0
 	@$(BIN)/python -m ops query --stage "$$STAGE" $(call given,FROM,--from=) $(call given,TO,--to=) \
 		$(call given,FORMAT,--format=) $(foreach name,$(QUERY_PARAMETERS),$(call given,$(name),--set $(name)=)) \
 		$(ARGS) -- $(call given,NAME)
+
+trace: $(INSTALLED) ## Say what became of one event (EVENT=its EventId, STAGE=prod or local FROM=2026-01-01 TO=2026-01-31)
+	@$(BIN)/python -m ops trace --stage "$$STAGE" $(call given,FROM,--from=) $(call given,TO,--to=) $(ARGS) -- $(call given,EVENT)
 
 export: $(INSTALLED) ## Write Personalize's import file from the archive (OUT=folder STAGE=prod FROM= TO= PROPERTIES=CONTEXT,seconds:int)
 	@$(BIN)/python -m ops export --stage "$$STAGE" $(call given,OUT,--out=) $(call given,FROM,--from=) $(call given,TO,--to=) \

@@ -6,9 +6,9 @@
     2     wrong usage
     130   interrupted
 
-``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive, put, query
-and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice are not loaded for
-``--help``.
+``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive, put,
+query, trace and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice are
+not loaded for ``--help``.
 """
 
 from __future__ import annotations
@@ -385,6 +385,30 @@ def query(
         profile=profile,
         region=region,
     )
+
+
+@commands.command(cls=Command, if_interrupted="Nothing was changed.")
+@_options(_reading, _stack_name)
+@click.argument("event", metavar="EVENT")
+@click.option(
+    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
+)
+@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+def trace(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    stack_name: str | None,
+    event: str,
+    first: str | None,
+    last: str | None,
+) -> bool:
+    """Say what became of the event with the EventId EVENT; change nothing."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from ops.trace.command import run_trace
+
+    return run_trace(event, stage, first, last, stack_name=stack_name, profile=profile, region=region)
 
 
 @commands.command(

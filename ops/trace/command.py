@@ -1,0 +1,120 @@
+"""The command that says what became of one event.
+
+Each place is asked by itself: one that does not respond, or that these credentials may not read, is named.
+The others are asked all the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+import boto3
+
+from ops import local_stage
+from ops.archive.days import Days, to_days
+from ops.archive.opening import open_engine
+from ops.archive.show import cost_line
+from ops.bucket import Bucket
+from ops.errors import OpsError, readable_aws_errors
+from ops.locate import Deployment, locate
+from ops.packaging.bundle import ROOT
+from ops.sessions import open_session
+from ops.stage import Stage
+from ops.terminal import print_line
+from ops.trace import identifiers
+from ops.trace.archived import find_rows
+from ops.trace.delivery_state import DeliveryReader
+from ops.trace.engine_events import find_in_engine
+from ops.trace.facts import Archived, Delivery, Facts, Given, Search
+from ops.trace.judging import arrived_by, report
+from ops.trace.put_aside import search_given_up, search_quarantine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """What is asked about one event, of one deployment."""
+
+    stage: Stage
+    deployment: Deployment
+    session: boto3.Session
+
+    def facts(self, event_id: str, days: Days, now: datetime) -> Facts:
+        """Return everything that is known of an event. Raises NotDeployedError."""
+        archived = _asked(lambda: self._archived(event_id, days), lambda why: Archived(problem=why))
+        bucket = Bucket(self._client("s3"), self.deployment.output("EventsBucket"))
+        quarantine = _asked(lambda: self._quarantine(bucket, event_id), lambda why: Search(problem=why))
+        given_up = _asked(lambda: search_given_up(bucket, event_id, days), lambda why: Search(problem=why))
+        given = self._given(event_id)
+        is_settled = quarantine.found or given_up.found or (given is not None and given.at is not None)
+        delivery = Delivery()
+        if archived.rows and not is_settled:
+            since = arrived_by(archived.rows, now)
+            delivery = _asked(lambda: self._delivery(since, now), lambda why: Delivery(problem=why))
+        return Facts(event_id, self.stage.name, days, now, archived, quarantine, given_up, given, delivery)
+
+    def _archived(self, event_id: str, days: Days) -> Archived:
+        archived, scanned_bytes = find_rows(open_engine(self.deployment, self.session), event_id, days)
+        print(cost_line(scanned_bytes, is_local=self._is_local), file=sys.stderr, flush=True)
+        return archived
+
+    def _quarantine(self, bucket: Bucket, event_id: str) -> Search:
+        queue_url = self.deployment.output("QuarantineQueueUrl")
+        return search_quarantine(self._client("sqs"), queue_url, bucket, event_id)
+
+    def _given(self, event_id: str) -> Given | None:
+        if not self._is_local:
+            return None
+        coordinates = local_stage.read_coordinates(self.stage.project_dir)
+        return find_in_engine(coordinates.personalize_url, event_id)
+
+    def _delivery(self, since: datetime, now: datetime) -> Delivery:
+        reader = DeliveryReader.of(self.deployment, self.stage, self.session)
+        # The emulator has no metrics of functions, and the engine says exactly what it was given.
+        return Delivery(lines=reader.lines(now)) if self._is_local else reader.read(since, now)
+
+    @property
+    def _is_local(self) -> bool:
+        return self.stage.name == local_stage.STAGE
+
+    def _client(self, service: str) -> Any:
+        make: Any = self.session.client
+        with readable_aws_errors():
+            return make(service)
+
+
+def _asked(ask: Callable[[], T], without: Callable[[str], T]) -> T:
+    """Return what was asked, or the value that says why it could not be."""
+    try:
+        with readable_aws_errors():
+            return ask()
+    except OpsError as error:
+        return without(" ".join(str(error).split()))
+
+
+def run_trace(
+    event_id: str,
+    stage_name: str,
+    first: str | None,
+    last: str | None,
+    *,
+    stack_name: str | None,
+    profile: str | None,
+    region: str | None,
+) -> bool:
+    """Print what became of an event from day ``first`` to day ``last``. Return whether it was found."""
+    identifiers.check(event_id)
+    now = datetime.now(timezone.utc)
+    days = to_days(first, last, now.date())
+    stage = Stage(ROOT, stage_name)
+    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
+    deployment = locate(stage, session, stack_name)
+    facts = Tracer(stage, deployment, session).facts(event_id, days, now)
+    found = report(facts)
+    print_line("\n".join(found.lines))
+    return found.is_found

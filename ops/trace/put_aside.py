@@ -1,0 +1,111 @@
+"""The search for one event in the quarantine and among the batches that were given up. It changes nothing.
+
+A message that is read is hidden from a redrive meanwhile. So it is hidden for a short time only, and is shown
+again as soon as the search ends.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.delivery.outcome import RejectedRecord
+from ops.archive.days import Days
+from ops.bucket import Bucket
+from ops.errors import InputError
+from ops.given_up import PREFIX, read_batch
+from ops.held_messages import HeldMessages
+from ops.quarantined import read_messages
+from ops.trace.facts import PutAside, Search
+from ops.trace.identifiers import find_event, keeps_contract
+from ops.undelivered import reason_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MAX_MESSAGES = 5000
+HIDDEN_SECONDS = 120
+"""More than reading MAX_MESSAGES takes."""
+MAX_BATCHES = 500
+MAX_KEYS = 20_000
+"""Of the prefix of the batches. They are listed, and only those of the days are read, the newest first."""
+_NAME = re.compile(r"/([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}\.[0-9]{2}\.[0-9]{2})-[^/]*", re.ASCII)
+"""The end of a key: the second in which the batch was given up."""
+
+
+def search_quarantine(
+    sqs: SQSClient,
+    queue_url: str,
+    bucket: Bucket,
+    event_id: str,
+    *,
+    wait_seconds: int = 1,
+    max_messages: int = MAX_MESSAGES,
+) -> Search:
+    """Return the messages that hold an event. The search ends with the round that has the first of them."""
+    hidden = _hidden(sqs, queue_url)
+    found: list[PutAside] = []
+    searched = 0
+    with HeldMessages(sqs, queue_url, wait_seconds, HIDDEN_SECONDS) as held:
+        for messages in held.rounds():
+            searched += len(messages)
+            # One after another: a message may point to a record of several megabytes.
+            found += chain.from_iterable(_copies_of_message(each, bucket, event_id) for each in messages)
+            if found or searched >= max_messages:
+                break
+    return Search(found, searched, has_more=not found and searched >= max_messages, hidden=hidden)
+
+
+def search_given_up(bucket: Bucket, event_id: str, days: Days, *, max_batches: int = MAX_BATCHES) -> Search:
+    """Return the batches that hold an event, of those that were given up since the first day."""
+    since = days.first.isoformat()
+    listed = [*islice(bucket.keys(PREFIX), MAX_KEYS + 1)]
+    dated = [(name[1], name[2], key) for key in listed if (name := _NAME.search(key)) and name[1] >= since]
+    found: list[PutAside] = []
+    searched = 0
+    for day, clock, key in heapq.nlargest(max_batches, dated):
+        searched += 1
+        found += _copies_of_batch(bucket, key, event_id, _moment(day, clock))
+        if found:
+            break
+    has_more = not found and (len(dated) > max_batches or len(listed) > MAX_KEYS)
+    return Search(found, searched, has_more=has_more)
+
+
+def _copies_of_message(message: Mapping[str, Any], bucket: Bucket, event_id: str) -> Iterator[PutAside]:
+    for record in read_messages([message], bucket)[0]:
+        place = record.rejected.record.derived_id
+        yield from _copies(record.rejected, event_id, record.quarantined_at, place)
+
+
+def _copies_of_batch(bucket: Bucket, key: str, event_id: str, at: datetime | None) -> Iterator[PutAside]:
+    try:
+        batch = read_batch(bucket.read(key))
+    except InputError:  # It is no batch, or a redrive has just deleted it.
+        return
+    for rejected in batch.records:
+        yield from _copies(rejected, event_id, at, f"s3://{bucket.name}/{key}")
+
+
+def _copies(rejected: RejectedRecord, event_id: str, at: datetime | None, where: str) -> Iterator[PutAside]:
+    event = find_event(rejected.record, event_id)
+    if event is not None:
+        yield PutAside(reason_of(rejected), at, keeps_contract(event), where)
+
+
+def _hidden(sqs: SQSClient, queue_url: str) -> int:
+    """Return how many messages other readers hold: about, says SQS."""
+    name = "ApproximateNumberOfMessagesNotVisible"
+    response = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])  # type: ignore[list-item]
+    return int(response["Attributes"][name])  # type: ignore[index]
+
+
+def _moment(day: str, clock: str) -> datetime | None:
+    try:
+        return datetime.strptime(f"{day} {clock}", "%Y-%m-%d %H.%M.%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
