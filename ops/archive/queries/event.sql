@@ -5,11 +5,16 @@
 -- parameter TO: last day
 -- parameter EVENT: the EventId
 -- parameter LIMIT = 20: how many rows
-SELECT
-  receivedat, sentat, userid, sessionid, eventtype, event, action, dt,
-  "$path" AS object,
-  count(*) OVER () AS all_rows
-FROM events
-WHERE dt BETWEEN ? AND ? AND eventid = ?
-ORDER BY receivedat, object
-LIMIT ?
+WITH found AS (
+  SELECT
+    row_number() OVER (ORDER BY receivedat, "$path") AS place,
+    receivedat, sentat, userid, sessionid, eventtype, event, action, dt,
+    "$path" AS object,
+    count(*) OVER () AS all_rows
+  FROM events
+  WHERE dt BETWEEN ? AND ? AND eventid = ?
+)
+SELECT receivedat, sentat, userid, sessionid, eventtype, event, action, dt, object, all_rows
+FROM found
+WHERE place <= ?
+ORDER BY place
