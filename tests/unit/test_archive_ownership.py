@@ -18,6 +18,8 @@ from ops.archive.local_engine import ArchivedObject, LocalEngine
 from ops.archive.saved_queries import find_query
 from ops.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 DAY = date(2026, 1, 5)
 DAYS = Days(DAY, DAY)
 NOON = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
@@ -82,7 +84,6 @@ def batch(number, random):
     )
 
 
-@pytest.mark.slow
 def test_an_event_is_whose_the_live_engine_says_it_is():
     random = Random(4)
     sent = [record for number in range(60) for record in batch(number, random)]
@@ -225,7 +226,6 @@ def test_a_property_may_be_called_like_a_column_of_the_query():
     assert [row["ITEM_ID"] for row in rows] == ["0", "1", "2"]
 
 
-@pytest.mark.slow
 def test_what_duckdb_cannot_do_is_a_sentence():
     with pytest.raises(InputError, match=r"DuckDB did not carry out the query: .* take fewer days"):
         exported(b'{"a":"' + b"x" * 40_000_000 + b'"}\n')
