@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import boto3
-from botocore.exceptions import ClientError
 
 from ops import diagnosis
 from ops.access import CONFIGURED
 from ops.diagnosis import Finding
-from ops.errors import AwsError, readable_aws_errors
+from ops.errors import AwsError, code_of, readable_aws_errors
 from ops.locate import Deployment, Flow, locate_whole
 from ops.packaging.bundle import ROOT
 from ops.packaging.templates import Templates
@@ -99,13 +98,7 @@ def examine(deployment: Deployment, settings: Mapping[str, Any], session: boto3.
             with readable_aws_errors():
                 yield from check()
         except AwsError as error:
-            yield diagnosis.failed_check(name, _code(error), " ".join(str(error).split()))
-
-
-def _code(error: AwsError) -> str:
-    """Return AWS's code for the error; empty when AWS did not respond."""
-    cause = error.__cause__
-    return cause.response["Error"].get("Code", "") if isinstance(cause, ClientError) else ""
+            yield diagnosis.failed_check(name, code_of(error), " ".join(str(error).split()))
 
 
 def _variables(functions: Any, name: str) -> dict[str, str]:

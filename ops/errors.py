@@ -128,3 +128,9 @@ def _refusal(error: ClientError) -> str:
     if code in _DENIED:
         return f"These credentials may not call {error.operation_name}: {message or code}"
     return f"AWS refused {error.operation_name}: {message or code}"
+
+
+def code_of(error: AwsError) -> str:
+    """Return AWS's code for the error; empty when AWS did not respond."""
+    cause = error.__cause__
+    return cause.response["Error"].get("Code", "") if isinstance(cause, ClientError) else ""
