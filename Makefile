@@ -23,7 +23,7 @@ POWERTOOLS := 3.37.0
 PANDAS := 3.1.1
 
 .DEFAULT_GOAL := help
-.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor rotate-key destroy security redrive put visitors query trace export chaos soak bench profile capacity experiment-size clean
+.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor verify rotate-key destroy security redrive put visitors query trace export chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ deploy-stack: $(INSTALLED) ## Deploy everything as one CloudFormation stack (STA
 
 doctor: $(INSTALLED) ## Examine what is deployed and say what to do (STAGE=dev, or local)
 	@$(BIN)/python -m ops doctor --stage "$$STAGE" $(ARGS)
+
+verify: $(INSTALLED) ## Prove that what is deployed works: play the whole path with a test user (STAGE=dev or local, ARGS="--yes --intrusive")
+	@$(BIN)/python -m ops verify --stage "$$STAGE" $(ARGS)
 
 destroy: $(INSTALLED) ## Remove what is deployed; events are kept (STAGE=dev, ARGS=--delete-events)
 	@$(BIN)/python -m ops destroy --stage "$$STAGE" $(ARGS)

@@ -1,13 +1,13 @@
 """``python -m ops COMMAND``: one group of commands, one rule for errors and exit codes.
 
     0     done, or there was nothing to do
-    1     it did not happen (one sentence on stderr says why), redrive or put left something to do, or doctor
-          found what cannot work
+    1     it did not happen (one sentence on stderr says why), redrive or put left something to do, doctor
+          found what cannot work, or verify did not prove that everything works
     2     wrong usage
     130   interrupted
 
-``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, redrive, put,
-query, trace and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice are
+``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, verify, redrive,
+put, query, trace and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice are
 not loaded for ``--help``.
 """
 
@@ -261,6 +261,49 @@ def doctor(
     from ops.doctor import run_doctor
 
     return run_doctor(stage, stack_name=stack_name, is_strict=strict, profile=profile, region=region)
+
+
+@commands.command(
+    cls=Command, if_interrupted="The report says what is left in the account. The next run removes it."
+)
+@_options(_changing, _stack_name)
+@click.option(
+    "--intrusive", is_flag=True, help="Also stop delivery until the alarm rings, and start it again."
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 for a line with ?? too, not only for one with !!.")
+@click.option("--event-type", default="view", show_default=True, help="Type of the test user's events.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The report in Markdown (default: build/verify-STAGE.md).",
+)
+def verify(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    yes: bool,
+    stack_name: str | None,
+    intrusive: bool,
+    strict: bool,
+    event_type: str,
+    report: Path | None,
+) -> bool:
+    """Play the whole path with a test user: the proof that a deployment works."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from ops.local_stage import STAGE as LOCAL
+    from ops.terminal import open_terminal
+    from ops.verify.command import Options, run_verify
+
+    return run_verify(
+        stage,
+        Options(intrusive, strict, event_type, report),
+        open_terminal(agreed=yes or stage == LOCAL),
+        stack_name=stack_name,
+        profile=profile,
+        region=region,
+    )
 
 
 @commands.command(cls=Command, if_interrupted="Nothing is lost; run it again to go on.")

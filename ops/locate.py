@@ -62,6 +62,11 @@ class Deployment:
         return self.chalice.delivery_function if self.chalice else self.outputs["DeliverEventsName"]
 
     @property
+    def api_function(self) -> str:
+        """Name of the function that responds to requests."""
+        return self.chalice.api_function if self.chalice else self.outputs["APIHandlerName"]
+
+    @property
     def api_id(self) -> str:
         """Id of the REST API."""
         return self.chalice.api_id if self.chalice else self.outputs["RestAPIId"]

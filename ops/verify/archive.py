@@ -1,0 +1,68 @@
+"""The archive, asked for the lines of a test user. No line of anybody else is returned: they are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ops.archive.days import Days
+from ops.archive.engine import BoundQuery
+from ops.archive.opening import open_engine
+from ops.verify.play import Play
+
+MAX_SCAN_BYTES = 80_000_000
+"""Of one query: 0.0004 US dollars. A run makes at most a dozen."""
+
+_ROWS = "SELECT eventid FROM events WHERE dt BETWEEN ? AND ? AND sessionid = ?"
+_OBJECTS = """
+SELECT "$path", count(*), count_if(strpos(line, ?) > 0)
+FROM event_lines WHERE dt BETWEEN ? AND ?
+GROUP BY "$path" HAVING count_if(strpos(line, ?) > 0) > 0
+"""
+
+
+@dataclass(frozen=True)
+class MarkedObject:
+    """An object of the archive: how many lines it has, and how many of them are the test user's."""
+
+    key: str
+    lines: int
+    marked_lines: int
+
+
+def days_since(play: Play, start: datetime) -> Days:
+    """Return the days of the archive from a moment until now."""
+    return Days((start - timedelta(seconds=play.clock_seconds)).date(), play.now().date())
+
+
+def objects_of(play: Play, days: Days) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of some days as S3 lists them."""
+    day = days.first
+    while day <= days.last:
+        pages = play.clients("s3").get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=play.bucket.name, Prefix=f"events/dt={day.isoformat()}/"):
+            yield from page.get("Contents", [])
+        day += timedelta(days=1)
+
+
+def size_bytes(play: Play, days: Days) -> int:
+    """Return the size of the objects of some days, which a query of these days reads."""
+    return sum(found["Size"] for found in objects_of(play, days))
+
+
+def event_ids(play: Play, days: Days) -> set[str]:
+    """Return the ids of the test user's events, as the table shows them."""
+    query = BoundQuery(_ROWS, [days.first.isoformat(), days.last.isoformat(), play.mark], days)
+    with open_engine(play.deployment, play.session).run(query) as result:
+        return {row[0] for row in result.rows}
+
+
+def objects_with(play: Play, mark: str, days: Days) -> list[MarkedObject]:
+    """Return the objects that hold lines of a test user."""
+    first, last = days.first.isoformat(), days.last.isoformat()
+    query = BoundQuery(_OBJECTS, [mark, first, last, mark], days)
+    place = f"s3://{play.bucket.name}/"
+    with open_engine(play.deployment, play.session).run(query) as result:
+        return [MarkedObject(row[0].removeprefix(place), int(row[1]), int(row[2])) for row in result.rows]

@@ -1,0 +1,316 @@
+"""The points that only AWS can answer. Each asks a question that the documentation leaves open.
+
+What an answer means is in pure functions, so that each of them can be shown without AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib import config
+from ops.diagnosis import Finding, bad, good, look
+from ops.errors import AwsError
+from ops.given_up import PREFIX
+from ops.verify.play import Play
+from ops.verify.points import Answer, NotHereError, Point
+
+LARGE_BODY_BYTES = 6_500_000
+KEYLESS_REQUESTS = 400
+"""Twice what a method takes at once (StageThrottleBurstLimit)."""
+_THREADS = 64
+_DENIED = {"AccessDenied", "AccessDeniedException"}
+
+
+def recommender(play: Play) -> Answer:
+    """A recommender's ARN is the resource of GetRecommendations: a role with that ARN alone got a list."""
+    arn = config.read("CAMPAIGN_ARN", play.variables)
+    call = "the policy of the API's role and POST /recommendations"
+    if ":recommender/" not in arn:
+        raise NotHereError("CAMPAIGN_ARN is no recommender")
+    is_personalize = play.found.source == "personalize"
+    finding = (
+        good("A right on the recommender's ARN is enough.")
+        if is_personalize
+        else bad("The role may not ask the recommender.", "Deploy again, then see the log line's reason.")
+    )
+    return Answer(finding, call, f"source {play.found.source}")
+
+
+def filter_right(play: Play) -> Answer:
+    """Ask with a filter as somebody who has a right on the campaign only."""
+    arn = str(config.read("CAMPAIGN_ARN", play.variables))
+    found = play.clients("personalize").list_filters(maxResults=100)["Filters"]
+    active = [each["filterArn"] for each in found if each["status"] == "ACTIVE"]
+    if not active:
+        raise NotHereError("there is no filter to ask with")
+    statement = {"Effect": "Allow", "Action": "personalize:GetRecommendations", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    response = play.clients("sts").get_federation_token(
+        Name=play.mark[:32], Policy=policy, DurationSeconds=900
+    )
+    runtime = _as_federated(play, response["Credentials"])
+    call = "GetRecommendations with filterArn and a right on the campaign alone (GetFederationToken)"
+    code = _code_of(
+        lambda: runtime.get_recommendations(
+            campaignArn=arn, userId=play.mark, numResults=1, filterArn=active[0]
+        )
+    )
+    return Answer(judge_filter(code), call, code or "a list")
+
+
+def judge_filter(code: str) -> Finding:
+    """Return what the code of the error means; it is empty where a list came. Pure."""
+    if not code:
+        return good("A filter needs no right of its own. The roles name filters all the same.")
+    if code in _DENIED:
+        return good("A filter needs a right of its own, which the roles have.")
+    return look(
+        f"Personalize refused the request for another reason ({code}).",
+        "Run it again with a filter without parameters.",
+    )
+
+
+def failure_destination(play: Play) -> Answer:
+    """Lambda took a bucket as destination from a role that may write below two prefixes only."""
+    functions = play.clients("lambda")
+    found = functions.list_event_source_mappings(FunctionName=play.deployment.delivery_function)
+    [mapping] = found["EventSourceMappings"]
+    destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+    prefix = f"{PREFIX}{mapping['UUID']}/"
+    listed = play.clients("s3").list_objects_v2(Bucket=play.bucket.name, Prefix=prefix, MaxKeys=1)
+    sums = play.clients("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="DestinationDeliveryFailures",
+        Dimensions=[{"Name": "FunctionName", "Value": play.deployment.delivery_function}],
+        StartTime=play.now() - timedelta(days=14),
+        EndTime=play.now(),
+        Period=86400,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    failures = int(sum(each["Sum"] for each in sums))
+    written = listed.get("KeyCount", 0) > 0
+    call = "ListEventSourceMappings, ListObjectsV2 of aws/lambda/, DestinationDeliveryFailures of 14 days"
+    came = f"{mapping['State']}, destination {destination or 'none'}, {failures} failures, written: {written}"
+    return Answer(judge_destination(mapping["State"], destination, failures, is_written=written), call, came)
+
+
+def judge_destination(state: str, destination: str, failures: int, *, is_written: bool) -> Finding:
+    """Return what is known of the destination of given-up batches. Pure."""
+    if not destination:
+        return bad("What Lambda gives up goes nowhere.", "Deploy again.")
+    if failures:
+        return bad(
+            f"Lambda could not store {failures} given-up batches.",
+            "The role needs s3:PutObject on aws/lambda/* and s3:ListBucket. Only the archive has the events.",
+        )
+    if is_written:
+        return good("Lambda has stored a given-up batch with these rights, without kinesis:ListStreams.")
+    return look(
+        f"Lambda took the destination with these rights, without kinesis:ListStreams, and is {state}. No "
+        "batch was given up yet, so nothing was written.",
+        "Nothing. GivenUpNotStoredAlarm rings if it cannot be written.",
+    )
+
+
+def large_body(play: Play) -> Answer:
+    """A body that API Gateway takes and Lambda does not."""
+    body = b'{"padding": "' + b"x" * LARGE_BODY_BYTES + b'"}'
+    response = play.api.send("POST", "history", body, {"x-api-key": play.api.key})
+    return Answer(judge_large_body(response.status), f"POST /history with {len(body):,} bytes", str(response))
+
+
+def judge_large_body(status: int) -> Finding:
+    """Return what the status means. Pure."""
+    if status == 413:
+        return good("A body over 6 MB is refused with 413, as the contract says.")
+    if status >= 500:
+        return look(
+            f"A body over 6 MB is answered with {status}, and the contract says 413. Clients may send it "
+            "again and again, and ApiErrorsAlarm counts it.",
+            "Tell your clients the limit: 500 events a request.",
+        )
+    return bad(f"A body over 6 MB is answered with {status}.", "Report it as a fault of the project.")
+
+
+def alarm_key(play: Play) -> Answer:
+    """The alarms' messages came through a topic that is encrypted with its own key."""
+    topic = play.deployment.output("AlarmTopicArn")
+    key = play.clients("sns").get_topic_attributes(TopicArn=topic)["Attributes"].get("KmsMasterKeyId", "")
+    seen = play.found.alarms_seen
+    call, came = (
+        "GetTopicAttributes, and the messages of the point 'alarms'",
+        f"key {key or 'none'}, {seen} seen",
+    )
+    if key and seen:
+        return Answer(
+            good("CloudWatch publishes through the key of the topic. Mails take the same way."), call, came
+        )
+    return Answer(bad("The topic has no key of its own.", "Deploy again."), call, came)
+
+
+def fill(play: Play) -> Answer:
+    """The expression of DeliveryStoppedAlarm, with a metric that nobody has ever published."""
+    none = {"Namespace": "PersonalizeApi", "MetricName": "verify-none"}
+    incoming = {
+        "Namespace": "AWS/Kinesis",
+        "MetricName": "IncomingRecords",
+        "Dimensions": [{"Name": "StreamName", "Value": play.stream}],
+    }
+    queries = [
+        {"Id": name, "ReturnData": False, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+        for name, metric in (("incoming", incoming), ("invoked", none))
+    ]
+    expression = "IF(FILL(incoming,0) > 0 AND FILL(invoked,0) == 0, 1, 0)"
+    queries.append({"Id": "stopped", "Expression": expression, "ReturnData": True})
+
+    def values() -> list[float]:
+        response = play.clients("cloudwatch").get_metric_data(
+            MetricDataQueries=queries,
+            StartTime=(play.found.sent_at or play.now()) - timedelta(minutes=2),
+            EndTime=play.now() + timedelta(minutes=1),
+        )
+        return [float(value) for value in response["MetricDataResults"][0]["Values"]]
+
+    found = play.poll(lambda: v if 1.0 in (v := values()) else [], play.deadlines.metric, 15.0) or values()
+    return Answer(judge_fill(found), f"GetMetricData of {expression}, invoked without datapoints", f"{found}")
+
+
+def judge_fill(values: Sequence[float]) -> Finding:
+    """Return what the values of the expression mean. Pure."""
+    if 1.0 in values:
+        return good("FILL fills a metric without datapoints, so DeliveryStoppedAlarm can ring.")
+    return bad(
+        "FILL does not fill a metric without datapoints: DeliveryStoppedAlarm may never ring.",
+        "Look at IteratorAge in the dashboard, and report it as a fault of the project.",
+    )
+
+
+def keyless_requests(play: Play) -> Answer:
+    """Many requests without a key at once: do they use up what the method takes?"""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        statuses = Counter(
+            each.status
+            for each in pool.map(lambda _: play.api.send("GET", "health"), range(KEYLESS_REQUESTS))
+        )
+    call = f"{KEYLESS_REQUESTS} GET /health at once, without a key"
+    return Answer(judge_keyless(statuses), call, f"{dict(statuses)}")
+
+
+def judge_keyless(statuses: Mapping[int, int]) -> Finding:
+    """Return what the statuses mean. Pure."""
+    if statuses.get(429):
+        return look(
+            "Requests without a key use up what a method takes: anybody can throttle your clients.",
+            "Where this matters, put AWS WAF with a rate rule in front of the API.",
+        )
+    if {*statuses} == {403}:
+        return good("Requests without a key are refused and use up nothing.")
+    return bad(
+        f"Requests without a key are answered with {sorted(statuses)}.", "Every route has to require the key."
+    )
+
+
+def unknown_tracker(play: Play) -> Answer:
+    """An event for a tracker that nobody has."""
+    code = _code_of(
+        lambda: play.clients("personalize-events").put_events(
+            trackingId=str(uuid.uuid4()),
+            sessionId=play.mark,
+            userId=play.mark,
+            eventList=[{"eventType": play.event_type, "itemId": play.found.item, "sentAt": play.now()}],
+        )
+    )
+    if code in _DENIED:
+        raise AwsError("These credentials may not call PutEvents.")
+    return Answer(judge_tracker(code), "PutEvents with an unknown trackingId", code or "200")
+
+
+def judge_tracker(code: str) -> Finding:
+    """Return what the code of the error means; it is empty where the event was taken. Pure."""
+    if not code:
+        return look(
+            "Personalize takes events of a tracker that does not exist: a wrong TRACKING_ID loses events "
+            "without a sign.",
+            "Let make doctor say that the tracker exists, after each change of EventTrackerId.",
+        )
+    if code == "InvalidInputException":
+        return look(
+            "An unknown tracker looks like invalid events: a wrong TRACKING_ID fills the quarantine.",
+            "Nothing is lost: correct EventTrackerId and redrive.",
+        )
+    return good(f"An unknown tracker is told apart ({code}): events wait in the stream.")
+
+
+def _code_of(call: Any) -> str:
+    """Return the code of the error that a call ends with; empty where it succeeds."""
+    try:
+        call()
+    except ClientError as error:
+        return str(error.response["Error"].get("Code", "unknown"))
+    return ""
+
+
+def _as_federated(play: Play, credentials: Mapping[str, str]) -> Any:
+    make: Any = play.session.client
+    return make(
+        "personalize-runtime",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+def points() -> Iterator[Point]:
+    """Yield the points. Those that cost other clients something need --intrusive."""
+    roles = "docs/configuration.md#policies"
+    given_up = "docs/operations.md#given-up-batches"
+    faults = "docs/operations.md#which-alarm-tells-which-fault"
+    alarms = "docs/operations.md#alarms"
+    questions = {
+        "recommender": (
+            "Is a recommender's ARN a resource of GetRecommendations?",
+            roles,
+            recommender,
+            ("recommendation",),
+        ),
+        "filter": ("Does a filter need a right of its own?", roles, filter_right, ()),
+        "given-up batches": (
+            "Does Lambda take a bucket as destination with rights on a prefix, without kinesis:ListStreams?",
+            given_up,
+            failure_destination,
+            (),
+        ),
+        "large body": (
+            "Is a body over 6 MB answered with 413 or 500?",
+            "docs/api.md#how-large-a-body-may-be",
+            large_body,
+            ("key right",),
+        ),
+        "key of the topic": ("Do alarms get through the key of the topic?", alarms, alarm_key, ("alarms",)),
+        "FILL": ("Does FILL fill a metric without datapoints?", faults, fill, ("delivered",)),
+        "unknown tracker": (
+            "What does an unknown tracker answer?",
+            faults,
+            unknown_tracker,
+            ("recommendation",),
+        ),
+    }
+    for name, (question, document, play, needs) in questions.items():
+        yield Point(name, question, document, play, needs, only_on_aws=True)
+    yield Point(
+        "keyless requests",
+        "Does a request without a key use up what its method takes?",
+        "docs/api.md#statuses",
+        keyless_requests,
+        ("key missing",),
+        only_on_aws=True,
+        is_intrusive=True,
+    )

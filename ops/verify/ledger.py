@@ -1,0 +1,117 @@
+"""What a run has put into the account, kept for its owner only, so that the next run removes what is left.
+
+A thing is written down before it is made and struck out after it was removed. So whatever ends a run, a thing
+that is in the account is in the file. ``make clean`` leaves the file alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ops.errors import InputError
+from ops.packaging.bundle import ROOT
+from ops.private_files import make_private, open_private, state_folder
+
+SUFFIX = "-verify"
+"""Of the folder beside the state of the local stack."""
+
+
+class Kind(Enum):
+    """Kinds of things, in the order in which they are removed."""
+
+    EVENT_SOURCE = "event source"
+    ALARM = "alarm"
+    QUEUE = "queue"
+    FUNCTION = "function"
+    BAD_RECORD = "bad record"
+    OBJECT = "object"
+    TEST_USER = "test user"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that a run has made or changed.
+
+    ``id`` names it in AWS, ``mark`` is the run's. ``details`` is what removing needs.
+    """
+
+    kind: Kind
+    id: str
+    mark: str
+    noted_at: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.id}"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The file of one deployment."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, *where: str, environ: Mapping[str, str] = os.environ, project: Path = ROOT) -> Ledger:
+        """Return the one of a deployment. ``where`` says which. Raises InputError."""
+        try:
+            state = state_folder(environ, project)
+        except RuntimeError as error:
+            raise InputError("No home folder is known. Set HOME, or XDG_STATE_HOME.") from error
+        name = hashlib.sha256("\0".join(where).encode()).hexdigest()[:24]
+        return cls(state.with_name(state.name + SUFFIX) / f"{name}.json")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs away: they would remove what this one has made. Raises InputError."""
+        make_private(self.path.parent)
+        with open_private(self.path.with_suffix(".lock"), "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError("This deployment is being verified already. Wait for the end.") from error
+            yield
+
+    def things(self) -> list[Thing]:
+        """Return what is written down, in the order in which it is removed. Raises InputError."""
+        try:
+            rows = json.loads(self.path.read_text(encoding="utf-8"))
+            things = [Thing(**{**row, "kind": Kind(row["kind"])}) for row in rows]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{self.path} cannot be read. It says what an earlier run has left in the account: look at "
+                "it, then delete it."
+            ) from error
+        order = [*Kind]
+        return sorted(things, key=lambda thing: order.index(thing.kind))
+
+    def note(self, thing: Thing) -> None:
+        """Write a thing down."""
+        self._write([*self.things(), thing])
+
+    def strike(self, thing: Thing) -> None:
+        """Strike a thing out. The file goes with the last one."""
+        rest = [each for each in self.things() if each != thing]
+        if rest:
+            self._write(rest)
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, things: list[Thing]) -> None:
+        make_private(self.path.parent)
+        draft = self.path.with_suffix(".new")
+        with open_private(draft, "w") as file:
+            file.write(json.dumps([{**asdict(each), "kind": each.kind.value} for each in things]))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path)

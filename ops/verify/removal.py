@@ -1,0 +1,161 @@
+"""Takes away what runs have put into the account, thing by thing, as the ledger names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from botocore.exceptions import ClientError
+
+from ops.cloudformation.artifacts import delete_versions
+from ops.errors import OpsError, readable_aws_errors
+from ops.event_source import EventSource
+from ops.verify import archive, quarantine
+from ops.verify.ledger import Kind, Thing
+from ops.verify.play import Play
+
+_GONE = {
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NotFound",
+    "QueueDoesNotExist",
+    "ResourceNotFound",
+    "ResourceNotFoundException",
+}
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What became of a thing. With ``is_left`` it stays in the ledger. ``remark`` is for the report."""
+
+    thing: Thing
+    is_left: bool = False
+    remark: str = ""
+
+
+def remove_all(play: Play, *, is_archived: bool) -> list[Removed]:
+    """Remove what the ledger names. What cannot be removed now stays in it.
+
+    ``is_archived``: what this run has sent last is in the archive, so everything before is.
+    """
+    removed = []
+    for thing in play.ledger.things():
+        play.show(f"Removing: {thing}")
+        try:
+            with readable_aws_errors():
+                removed.append(_remove(play, thing, is_archived=is_archived))
+        except OpsError as error:
+            removed.append(Removed(thing, is_left=True, remark=f"The {thing} is left. {error}"))
+    return removed
+
+
+def remove_thing(play: Play, thing: Thing) -> None:
+    """Remove a thing of the run itself, before its end."""
+    _remove(play, thing, is_archived=False)
+
+
+def _remove(play: Play, thing: Thing, *, is_archived: bool) -> Removed:
+    if thing.kind is Kind.TEST_USER:
+        outcome = _delete_test_user(play, thing, is_archived=is_archived)
+    else:
+        outcome = Removed(thing, remark=_REMOVE[thing.kind](play, thing))
+    if not outcome.is_left:
+        play.ledger.strike(thing)
+    return outcome
+
+
+def _enable_event_source(play: Play, thing: Thing) -> str:
+    EventSource(play.clients("lambda"), thing.id, play.sleep, play.monotonic).configure({"Enabled": True})
+    return ""
+
+
+def _reset_alarm(play: Play, thing: Thing) -> str:
+    """Set the alarm back to the state that it had. CloudWatch judges it again by itself."""
+    with _gone_is_well():
+        play.clients("cloudwatch").set_alarm_state(
+            AlarmName=thing.id,
+            StateValue=thing.details["state"],
+            StateReason=f"{thing.mark}: the end of a rehearsal by make verify",
+        )
+    return ""
+
+
+def _delete_queue(play: Play, thing: Thing) -> str:
+    """Delete the subscription of the queue, and the queue. Each may not be there yet, or any more."""
+    sns, sqs = play.clients("sns"), play.clients("sqs")
+    with _gone_is_well():
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=thing.details["topic"])
+        for each in [found for page in pages for found in page["Subscriptions"]]:
+            if each["Endpoint"].endswith(f":{thing.id}"):
+                sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+    with _gone_is_well():
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=thing.id)["QueueUrl"])
+    return ""
+
+
+def _delete_function(play: Play, thing: Thing) -> str:
+    with _gone_is_well():
+        play.clients("lambda").delete_function(FunctionName=thing.id)
+    return ""
+
+
+def _delete_bad_record(play: Play, thing: Thing) -> str:
+    """Delete its message, for which delivery may need a moment."""
+    if play.poll(lambda: quarantine.delete_marked(play, thing.mark), play.deadlines.quarantined):
+        return ""
+    return (
+        f"The bad record of {thing.mark} is not in the quarantine. If it comes later, its message expires "
+        "after 14 days."
+    )
+
+
+def _delete_object(play: Play, thing: Thing) -> str:
+    delete_versions(play.clients("s3"), play.bucket.name, thing.id)
+    return ""
+
+
+_REMOVE: Mapping[Kind, Callable[[Play, Thing], str]] = {
+    Kind.EVENT_SOURCE: _enable_event_source,
+    Kind.ALARM: _reset_alarm,
+    Kind.QUEUE: _delete_queue,
+    Kind.FUNCTION: _delete_function,
+    Kind.BAD_RECORD: _delete_bad_record,
+    Kind.OBJECT: _delete_object,
+}
+
+
+def _delete_test_user(play: Play, thing: Thing, *, is_archived: bool) -> Removed:
+    """Delete the objects of the archive that hold nothing but lines of the test user."""
+    noted = datetime.fromisoformat(thing.noted_at)
+    if not is_archived and (play.now() - noted).total_seconds() < play.deadlines.archive:
+        return Removed(
+            thing,
+            is_left=True,
+            remark=f"The events of {thing.mark} may not be in the archive yet. The next run removes them.",
+        )
+    days = archive.days_since(play, noted)
+    if archive.size_bytes(play, days) > archive.MAX_SCAN_BYTES:
+        return Removed(thing, remark=_stays(thing.mark, "a search would cost more than a cent"))
+    shared = 0
+    for each in archive.objects_with(play, thing.mark, days):
+        if each.lines == each.marked_lines:
+            delete_versions(play.clients("s3"), play.bucket.name, each.key)
+        else:
+            shared += each.marked_lines
+    why = f"{shared} of its lines are in objects that hold other events too"
+    return Removed(thing, remark=_stays(thing.mark, why) if shared else "")
+
+
+def _stays(mark: str, why: str) -> str:
+    return f"The archive keeps lines of the test user {mark}, because {why}. It counts as one user."
+
+
+@contextmanager
+def _gone_is_well() -> Iterator[None]:
+    """Pass over the error of AWS that the thing does not exist."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"].get("Code") not in _GONE:
+            raise
