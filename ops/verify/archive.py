@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ MAX_SCAN_BYTES = 80_000_000
 
 _ROWS = "SELECT eventid FROM events WHERE dt BETWEEN ? AND ? AND sessionid = ?"
 _OBJECTS = """
-SELECT "$path", count(*), count_if(strpos(line, ?) > 0)
+SELECT "$path", count(*), count_if({any_mark}), count_if(strpos(line, ?) > 0)
 FROM event_lines WHERE dt BETWEEN ? AND ?
 GROUP BY "$path" HAVING count_if(strpos(line, ?) > 0) > 0
 """
@@ -25,11 +25,12 @@ GROUP BY "$path" HAVING count_if(strpos(line, ?) > 0) > 0
 
 @dataclass(frozen=True)
 class MarkedObject:
-    """An object of the archive: how many lines it has, and how many of them are the test user's."""
+    """An object of the archive: how many lines it has, how many are any test user's, how many this one's."""
 
     key: str
     lines: int
     marked_lines: int
+    own_lines: int
 
 
 def days_since(play: Play, start: datetime) -> Days:
@@ -59,10 +60,11 @@ def event_ids(play: Play, days: Days) -> set[str]:
         return {row[0] for row in result.rows}
 
 
-def objects_with(play: Play, mark: str, days: Days) -> list[MarkedObject]:
-    """Return the objects that hold lines of a test user."""
+def objects_with(play: Play, mark: str, marks: Sequence[str], days: Days) -> list[MarkedObject]:
+    """Return the objects that hold lines of a test user. ``marks`` are all that may have lines beside it."""
     first, last = days.first.isoformat(), days.last.isoformat()
-    query = BoundQuery(_OBJECTS, [mark, first, last, mark], days)
+    sql = _OBJECTS.format(any_mark=" OR ".join(["strpos(line, ?) > 0"] * len(marks)))
+    query = BoundQuery(sql, [*marks, mark, first, last, mark], days)
     place = f"s3://{play.bucket.name}/"
     with open_engine(play.deployment, play.session).run(query) as result:
-        return [MarkedObject(row[0].removeprefix(place), int(row[1]), int(row[2])) for row in result.rows]
+        return [MarkedObject(path.removeprefix(place), *map(int, counts)) for path, *counts in result.rows]

@@ -79,8 +79,8 @@ def delivered(play: Play, events: int) -> tuple[Finding, str]:
         )
     return (
         bad(
-            "No batch was delivered: the function was not invoked.",
-            "See what doctor says of the event source.",
+            "No batch has ended: the function is not invoked, or Personalize keeps it waiting.",
+            "See what doctor says of the event source, and which alarm rings.",
         ),
         _last(lines),
     )

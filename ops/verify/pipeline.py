@@ -27,7 +27,6 @@ from ops.verify.points import Answer, Point
 
 _SHARD = "shardId-000000000000"
 _GIVEN_UP_EVENTS = 2
-_PUT_SECONDS = 60.0
 
 
 def delivered(play: Play) -> Answer:
@@ -122,7 +121,7 @@ def given_up(play: Play) -> Answer:
 
 def _writer(play: Play, repair: Repair | None) -> StreamWriter:
     stream = EventStream(play.stream, play.clients("kinesis"), play.sleep, random.random)
-    return StreamWriter(stream, repair, dry_run=False, max_seconds=_PUT_SECONDS)
+    return StreamWriter(stream, repair, dry_run=False, max_seconds=play.deadlines.hidden / 2)
 
 
 def _strike(play: Play, kind: Kind) -> None:

@@ -22,20 +22,24 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds that are waited for each part. ``query_pause`` lies between two queries, which cost."""
+    """Seconds that are waited for each part. ``query_pause`` lies between two queries, which cost.
+
+    ``hidden`` is how long a kill hides messages of the quarantine; ``quarantined`` is longer.
+    """
 
     list: float = 10.0
-    delivery: float = 120.0
+    delivery: float = 180.0
     archive: float = 660.0
     metric: float = 300.0
     alarm: float = 60.0
     stopped: float = 2400.0
-    quarantined: float = 30.0
+    quarantined: float = 60.0
+    hidden: int = 30
     query_pause: float = 60.0
 
 
 LOCAL_DEADLINES = Deadlines(
-    list=3.0, delivery=20.0, archive=20.0, alarm=15.0, quarantined=10.0, query_pause=0.2
+    list=3.0, delivery=20.0, archive=20.0, alarm=15.0, quarantined=10.0, hidden=5, query_pause=0.2
 )
 
 

@@ -37,7 +37,9 @@ def marked_messages(play: Play, mark: str) -> Iterator[tuple[HeldMessages, list[
             f"The quarantine holds {others} messages. They are not gone through for the one of {mark}: "
             "redrive them first."
         )
-    with HeldMessages(play.clients("sqs"), play.queue_url, 0 if play.is_local else 1) as held:
+    held_for = play.deadlines.hidden
+    sqs, wait_seconds = play.clients("sqs"), 0 if play.is_local else 1
+    with HeldMessages(sqs, play.queue_url, wait_seconds, hidden_seconds=held_for) as held:
         yield held, [each for messages in held.rounds() for each in messages if mark in each["Body"]]
 
 

@@ -126,7 +126,7 @@ _REMOVE: Mapping[Kind, Callable[[Play, Thing], str]] = {
 
 
 def _delete_test_user(play: Play, thing: Thing, *, is_archived: bool) -> Removed:
-    """Delete the objects of the archive that hold nothing but lines of the test user."""
+    """Delete the objects of the archive that hold nothing but lines of test users."""
     noted = datetime.fromisoformat(thing.noted_at)
     if not is_archived and (play.now() - noted).total_seconds() < play.deadlines.archive:
         return Removed(
@@ -137,12 +137,13 @@ def _delete_test_user(play: Play, thing: Thing, *, is_archived: bool) -> Removed
     days = archive.days_since(play, noted)
     if archive.size_bytes(play, days) > archive.MAX_SCAN_BYTES:
         return Removed(thing, remark=_stays(thing.mark, "a search would cost more than a cent"))
+    marks = [each.mark for each in play.ledger.things() if each.kind is Kind.TEST_USER]
     shared = 0
-    for each in archive.objects_with(play, thing.mark, days):
+    for each in archive.objects_with(play, thing.mark, marks, days):
         if each.lines == each.marked_lines:
             delete_versions(play.clients("s3"), play.bucket.name, each.key)
         else:
-            shared += each.marked_lines
+            shared += each.own_lines
     why = f"{shared} of its lines are in objects that hold other events too"
     return Removed(thing, remark=_stays(thing.mark, why) if shared else "")
 

@@ -1,0 +1,412 @@
+"""make verify on the real local stack: green once, each point made to fail once, and killed at every step."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from local.coordinates import written
+from local.stack import running_stack
+from ops.diagnosis import State
+from ops.verify import alarms, path, pipeline
+from ops.verify.ledger import Kind
+from ops.verify.play import Found
+from ops.verify.points import ONLY_ON_AWS, play_points
+from ops.verify.removal import remove_all
+from tests.support.clone import clone_project
+from tests.support.program import Program
+from tests.support.verifying import Killed, make_play, needed_for, results_of, with_outputs
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with running_stack(tmp_path_factory.mktemp("verify")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def project(stack, tmp_path_factory):
+    """A checkout in which the running stack is `STAGE=local`."""
+    folder = clone_project(tmp_path_factory.mktemp("project"))
+    with written(stack.stack, folder / ".local" / "stack.json"):
+        yield folder
+
+
+@pytest.fixture
+def play(project, stack, tmp_path):
+    return make_play(project, stack, tmp_path)
+
+
+@pytest.fixture
+def next_run(project, stack, tmp_path):
+    """The context of the run after that of ``play``, with the same ledger."""
+    return make_play(project, stack, tmp_path)
+
+
+def remains(stack):
+    """What a run could have left in the account, but for lines of the archive."""
+    s3, sqs = stack.client("s3"), stack.client("sqs")
+    versions = s3.list_object_versions(Bucket=stack.stack.bucket)
+    found = [*versions.get("Versions", []), *versions.get("DeleteMarkers", [])]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = sqs.get_queue_attributes(QueueUrl=stack.stack.quarantineQueueUrl, AttributeNames=names)
+    described = stack.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return {
+        "objects": [each["Key"] for each in found if not each["Key"].startswith("events/")],
+        "quarantined": sum(int(each) for each in counts["Attributes"].values()),
+        "queues": [url for url in sqs.list_queues()["QueueUrls"] if "quarantine" not in url],
+        "subscriptions": stack.client("sns").list_subscriptions()["Subscriptions"],
+        "ringing": [each["AlarmName"] for each in described if each["StateValue"] == "ALARM"],
+    }
+
+
+def archived_versions(stack):
+    listed = stack.client("s3").list_object_versions(Bucket=stack.stack.bucket, Prefix="events/")
+    return [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+
+
+NOTHING = {"objects": [], "quarantined": 0, "queues": [], "subscriptions": [], "ringing": []}
+
+
+# --- green --------------------------------------------------------------------------------------------------
+
+
+def command(project, *arguments):
+    return [sys.executable, "-m", "ops", "verify", "--stage", "local", *arguments], project
+
+
+def environment(tmp_path):
+    return os.environ | {"XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+def verify(project, tmp_path, *arguments):
+    words, folder = command(project, *arguments)
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_healthy_deployment_is_proved_to_work_and_nothing_is_left(project, stack, tmp_path):
+    ran = verify(project, tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "The deployment works." in ran.stdout
+    assert "!!" not in ran.stdout
+    assert remains(stack) == NOTHING
+    assert archived_versions(stack) == []
+    report = (project / "build" / "verify-local.md").read_text("utf-8")
+    assert "**The deployment works.**" in report
+    assert "not played" not in report
+    assert "| metric | not here | only on AWS |" in report
+    assert "USD at list prices" in report
+    assert stack.stack.apiKey not in report + ran.stdout + ran.stderr
+    again = verify(project, tmp_path, "--strict", "--report", str(tmp_path / "again.md"))
+    assert "An earlier run has left" not in again.stdout
+    assert "!!" not in again.stdout
+    assert (tmp_path / "again.md").exists()
+    # Strictly, what doctor says of the emulator counts: nobody is told of alarms.
+    assert again.returncode == 1
+
+
+def test_interrupted_it_says_what_is_left_and_the_next_run_removes_it(project, stack, tmp_path, eventually):
+    words, folder = command(project)
+    run = Program(words, folder, environment(tmp_path))
+    eventually(lambda: "ok  batch" in run.text)
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == 130
+    assert "Left in the account: test user verify-" in run.text
+    assert "The run was interrupted: nothing is proved." in run.text
+    assert remains(stack) == NOTHING
+    after = verify(project, tmp_path)
+    assert "An earlier run has left 1 things." in after.stdout
+    assert after.returncode == 0, after.stdout
+    assert "Left in the account" not in after.stdout
+    assert archived_versions(stack) == []
+
+
+def test_lines_of_others_are_left_in_the_archive_and_the_report_says_so(play, stack):
+    s3, key = stack.client("s3"), f"events/dt={play.now():%Y-%m-%d}/others"
+    play.note(Kind.TEST_USER, play.mark)
+    body = b'{"SessionId":"ann"}\n{"SessionId":"%s"}\n' % play.mark.encode()
+    s3.put_object(Bucket=stack.stack.bucket, Key=key, Body=body)
+    [removed] = remove_all(play, is_archived=True)
+    assert f"The archive keeps lines of the test user {play.mark}" in removed.remark
+    assert s3.get_object(Bucket=stack.stack.bucket, Key=key)["Body"].read() == body
+    assert play.ledger.things() == []
+    version = s3.list_object_versions(Bucket=stack.stack.bucket, Prefix=key)["Versions"][0]
+    s3.delete_object(Bucket=stack.stack.bucket, Key=key, VersionId=version["VersionId"])
+
+
+def test_messages_of_others_stay_in_the_quarantine_as_they_were(play, stack):
+    sqs, url = stack.client("sqs"), stack.stack.quarantineQueueUrl
+    sqs.send_message(QueueUrl=url, MessageBody="somebody else's")
+    try:
+        results = results_of(play, "redrive")
+        assert results["redrive"].state is State.GOOD
+        [message] = sqs.receive_message(QueueUrl=url)["Messages"]
+        assert message["Body"] == "somebody else's"
+    finally:
+        sqs.purge_queue(QueueUrl=url)
+
+
+# --- each point fails ---------------------------------------------------------------------------------------
+
+
+def failed(results, name):
+    """The finding of a point that has failed. Nothing that needs it was played."""
+    result = results[name]
+    assert result.state is State.BAD, str(result)
+    assert result.answer.finding.remedy
+    for other in results.values():
+        if name in other.point.needs:
+            assert other.answer is None
+            assert other.counts_against
+    return str(result)
+
+
+def test_an_api_that_needs_no_key_fails(play, stack):
+    gateway = stack.client("apigateway")
+    api = play.deployment.api_id
+    found = gateway.get_resources(restApiId=api, limit=500)["items"]
+    [resource] = [each["id"] for each in found if each["path"] == "/recommendations"]
+    method = {"restApiId": api, "resourceId": resource, "httpMethod": "POST"}
+
+    def require(value):
+        # The emulator keeps the text, of which only an empty one is false.
+        operation = {"op": "replace", "path": "/apiKeyRequired", "value": value}
+        gateway.update_method(**method, patchOperations=[operation])
+        gateway.create_deployment(restApiId=api, stageName=play.deployment.api_stage)
+
+    require("")
+    try:
+        results = results_of(play, "key missing", "key wrong")
+    finally:
+        require("true")
+    assert "instead of 403: everybody can use the API" in failed(results, "key missing")
+    assert "everybody can use the API" in failed(results, "key wrong")
+
+
+def test_the_key_of_another_plan_fails_and_nothing_behind_it_is_played(play, stack):
+    made = stack.client("apigateway").create_api_key(name="another", enabled=True)
+    try:
+        other = replace(play, api=replace(play.api, key=made["value"]))
+        results = results_of(other, "recommendation", "archive table")
+    finally:
+        stack.client("apigateway").delete_api_key(apiKey=made["id"])
+    assert "in no usage plan of this API" in failed(results, "key right")
+    assert [name for name, result in results.items() if result.answer] == ["key right"]
+
+
+def test_an_api_out_of_reach_fails(play):
+    nowhere = replace(play, api=replace(play.api, url="http://127.0.0.1:9"))
+    assert "The API did not respond at http://127.0.0.1:9" in failed(
+        results_of(nowhere, "batch"), "key right"
+    )
+
+
+def test_an_origin_that_the_gateway_does_not_name_fails(play):
+    changed = replace(play, variables={**play.variables, "ALLOWED_ORIGIN": "https://shop.example"})
+    assert "has an older deployment" in failed(results_of(changed, "preflight"), "preflight")
+
+
+def test_an_event_and_a_batch_that_are_not_accepted_fail(play):
+    refused = replace(play, event_type="")
+    assert "does not accept events" in failed(results_of(refused, "batch"), "event")
+    answer = path.batch(replace(refused, found=Found(item="dracula")))
+    assert answer.finding.state is State.BAD
+
+
+def test_a_disabled_event_source_fails(play, stack, eventually):
+    functions = stack.client("lambda")
+    [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        short = replace(play, deadlines=replace(play.deadlines, delivery=1.5))
+        results = results_of(short, "redrive", "given-up batch")
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    assert "the function is not invoked" in failed(results, "delivered")
+    assert results["redrive"].why_not == "because of: quarantine"
+
+
+def test_personalize_that_denies_access_fails_with_the_reason(play, stack):
+    stack.engine.set_faults(operations=["PutEvents"], accessDenied=True)
+    try:
+        results = results_of(replace(play, deadlines=replace(play.deadlines, delivery=3.0)), "delivered")
+    finally:
+        stack.engine.set_faults()
+    assert "Delivery fails: " in failed(results, "delivered")
+    assert results_of(play, "delivered")["delivered"].state is State.GOOD
+
+
+def test_a_quarantine_that_gets_nothing_or_is_gone_fails(play, stack):
+    sqs = stack.client("sqs")
+    url = sqs.create_queue(QueueName="another")["QueueUrl"]
+    short = replace(play, deadlines=replace(play.deadlines, delivery=1.5), found=Found(item="dracula"))
+    other = with_outputs(short, QuarantineQueueUrl=url)
+    assert "does not come into the quarantine" in pipeline.quarantined(other).finding.what
+    sqs.delete_queue(QueueUrl=url)
+    [point] = [each for each in needed_for("quarantine") if each.name == "quarantine"]
+    [gone] = play_points([replace(point, needs=())], other)
+    assert gone.state is State.BAD
+    assert not gone.is_met
+    remove_all(play, is_archived=False)
+    assert remains(stack) == NOTHING
+
+
+def test_a_stream_that_takes_nothing_back_fails(play, stack):
+    ready = replace(play, found=Found(item="dracula"))
+    assert pipeline.quarantined(ready).finding.state is State.GOOD
+    broken = with_outputs(ready, EventStreamName="nowhere")
+    for point in (pipeline.redriven, pipeline.given_up):
+        finding = point(broken).finding
+        assert finding.state is State.BAD
+        assert "does not go back into the stream" in finding.what
+    remove_all(play, is_archived=False)
+    assert remains(stack) == NOTHING
+
+
+def test_an_archive_that_gets_nothing_fails(play, stack):
+    stack.client("s3").create_bucket(Bucket="empty")
+    found = Found(item="dracula", sent_at=play.now(), event_ids=("never-sent",))
+    short = replace(play, deadlines=replace(play.deadlines, archive=0.5), found=found)
+    assert pipeline.archived(with_outputs(short, EventsBucket="empty")).finding.state is State.BAD
+    finding = pipeline.queried(short).finding
+    assert finding.state is State.BAD
+    assert "never-sent" in finding.what
+
+
+def test_an_alarm_that_does_not_reach_the_topic_fails(play, stack):
+    cloudwatch = stack.client("cloudwatch")
+    names = [each["AlarmName"] for each in cloudwatch.describe_alarms()["MetricAlarms"]]
+    cloudwatch.disable_alarm_actions(AlarmNames=names[:1])
+    try:
+        short = replace(play, deadlines=replace(play.deadlines, alarm=1.0))
+        results = results_of(short, "alarms")
+    finally:
+        cloudwatch.enable_alarm_actions(AlarmNames=names[:1])
+    assert f"The topic gets no message of {names[0]}." in failed(results, "alarms")
+    assert remains(stack) == NOTHING
+
+
+def test_an_alarm_that_rings_already_is_left_alone(play, stack):
+    cloudwatch = stack.client("cloudwatch")
+    name = cloudwatch.describe_alarms()["MetricAlarms"][0]["AlarmName"]
+    state = {"AlarmName": name, "StateReason": "it is true"}
+    cloudwatch.set_alarm_state(**state, StateValue="ALARM")
+    result = results_of(play, "alarms")["alarms"]
+    assert result.state is State.LOOK
+    assert name in result.answer.finding.what
+    assert remains(stack)["ringing"] == [name]
+    cloudwatch.set_alarm_state(**state, StateValue="OK")
+
+
+@pytest.mark.parametrize(
+    ("role", "right"),
+    [
+        ("ApiHandlerRole", "kinesis:PutRecords"),
+        ("DeliverEventsRole", "sqs:SendMessage"),
+        ("ArchiveRole", "s3:PutObject"),
+    ],
+)
+def test_a_role_without_rights_fails(play, stack, role, right):
+    iam = stack.client("iam")
+    names = [each["RoleName"] for each in iam.list_roles()["Roles"]]
+    [role_name] = [name for name in names if f"-{role}-" in name]
+    [policy] = iam.list_role_policies(RoleName=role_name)["PolicyNames"]
+    place = {"RoleName": role_name, "PolicyName": policy}
+    document = iam.get_role_policy(**place)["PolicyDocument"]
+    iam.delete_role_policy(**place)
+    names = {"ApiHandlerRole": "the API", "DeliverEventsRole": "delivery", "ArchiveRole": "the archive"}
+    point = f"rights of {names[role]}"
+    try:
+        assert right in failed(results_of(play, point), point)
+    finally:
+        iam.put_role_policy(**place, PolicyDocument=json.dumps(document))
+    assert results_of(play, point)[point].state is State.GOOD
+
+
+def test_what_only_aws_can_answer_is_never_green_here(play):
+    results = results_of(play, "FILL", "large body", "recommender", "unknown tracker")
+    assert results["FILL"].why_not == ONLY_ON_AWS
+    assert results["FILL"].state is None
+    assert not results["large body"].counts_against
+
+
+# --- killed at every step -----------------------------------------------------------------------------------
+
+STEPS = {
+    "PutRecord": "redrive",
+    "PutRecords": "redrive",
+    "DeleteMessageBatch": "redrive",
+    "PutObject": "given-up batch",
+    "DeleteObjects": "given-up batch",
+    "CreateQueue": "alarms",
+    "Subscribe": "alarms",
+    "SetAlarmState": "alarms",
+    "ReceiveMessage": "alarms",
+    "Unsubscribe": "alarms",
+    "DeleteQueue": "alarms",
+}
+"""Every call that puts something into the account or takes it away, and the point that makes it."""
+
+
+@pytest.mark.parametrize("moment", ["before-call", "after-call"])
+@pytest.mark.parametrize("operation", STEPS)
+def test_killed_at_any_step_the_next_run_removes_what_was_left(play, next_run, stack, operation, moment):
+    killed = Killed(play, operation, moment)
+    with pytest.raises(KeyboardInterrupt):
+        results_of(killed.play, STEPS[operation])
+    assert killed.is_dead
+    assert play.ledger.things()
+    remove_all(next_run, is_archived=True)
+    assert next_run.ledger.things() == []
+    assert remains(stack) == NOTHING
+
+
+@pytest.mark.parametrize("moment", ["before-call", "after-call"])
+def test_killed_while_delivery_is_stopped_the_next_run_starts_it(play, next_run, stack, moment):
+    functions = stack.client("lambda")
+    [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
+    stack.client("cloudwatch").put_metric_alarm(
+        AlarmName=alarms.STOPPED_ALARM,
+        AlarmActions=[play.deployment.output("AlarmTopicArn")],
+        **{"Namespace": "N", "MetricName": "M", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1},
+        **{"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"},
+    )
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            alarms.delivery_stopped(Killed(play, "UpdateEventSourceMapping", moment).play)
+        remove_all(next_run, is_archived=False)
+        assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled"
+        # Uninterrupted: no alarm rings here, and the event source is enabled again.
+        ready = replace(next_run, found=Found(item="dracula"))
+        assert alarms.delivery_stopped(ready).finding.state is State.BAD
+        assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled"
+        assert next_run.ledger.things() == []
+    finally:
+        stack.client("cloudwatch").delete_alarms(AlarmNames=[alarms.STOPPED_ALARM])
+
+
+# --- last: the functions remember for half a minute that the engine was down --------------------------------
+
+
+def test_an_engine_that_is_down_fails_and_no_event_is_sent(play, stack):
+    stack.engine.set_faults(errorRate=1.0)
+    try:
+        results = results_of(play, "archive table")
+    finally:
+        stack.engine.set_faults()
+    assert "The API gives no list" in failed(results, "recommendation")
+    assert results["event"].why_not == "because of: recommendation"
+    assert play.ledger.things() == []
