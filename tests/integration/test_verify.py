@@ -19,7 +19,7 @@ from ops.verify.points import ONLY_ON_AWS, play_points
 from ops.verify.removal import remove_all
 from tests.support.clone import clone_project
 from tests.support.program import Program
-from tests.support.verifying import Killed, make_play, needed_for, results_of, with_outputs
+from tests.support.verifying import Killed, locate, make_play, needed_for, results_of, with_outputs
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +36,22 @@ def project(stack, tmp_path_factory):
         yield folder
 
 
-@pytest.fixture
-def play(project, stack, tmp_path):
-    return make_play(project, stack, tmp_path)
+@pytest.fixture(scope="module")
+def located(project, stack):
+    return locate(project, stack)
 
 
 @pytest.fixture
-def next_run(project, stack, tmp_path):
+def play(located, tmp_path):
+    deployment, session = located
+    return make_play(deployment, session, tmp_path)
+
+
+@pytest.fixture
+def next_run(located, tmp_path):
     """The context of the run after that of ``play``, with the same ledger."""
-    return make_play(project, stack, tmp_path)
+    deployment, session = located
+    return make_play(deployment, session, tmp_path)
 
 
 def remains(stack):
@@ -231,7 +238,7 @@ def test_a_disabled_event_source_fails(play, stack, eventually):
     [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     try:
-        short = replace(play, deadlines=replace(play.deadlines, delivery=1.5))
+        short = replace(play, deadlines=replace(play.deadlines, delivery=1.0))
         results = results_of(short, "redrive", "given-up batch")
     finally:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
@@ -252,7 +259,7 @@ def test_personalize_that_denies_access_fails_with_the_reason(play, stack):
 def test_a_quarantine_that_gets_nothing_or_is_gone_fails(play, stack):
     sqs = stack.client("sqs")
     url = sqs.create_queue(QueueName="another")["QueueUrl"]
-    short = replace(play, deadlines=replace(play.deadlines, delivery=1.5), found=Found(item="dracula"))
+    short = replace(play, deadlines=replace(play.deadlines, delivery=1.0), found=Found(item="dracula"))
     other = with_outputs(short, QuarantineQueueUrl=url)
     assert "does not come into the quarantine" in pipeline.quarantined(other).finding.what
     sqs.delete_queue(QueueUrl=url)
@@ -327,8 +334,8 @@ def test_a_role_without_rights_fails(play, stack, role, right):
     place = {"RoleName": role_name, "PolicyName": policy}
     document = iam.get_role_policy(**place)["PolicyDocument"]
     iam.delete_role_policy(**place)
-    names = {"ApiHandlerRole": "the API", "DeliverEventsRole": "delivery", "ArchiveRole": "the archive"}
-    point = f"rights of {names[role]}"
+    owners = {"ApiHandlerRole": "the API", "DeliverEventsRole": "delivery", "ArchiveRole": "the archive"}
+    point = f"rights of {owners[role]}"
     try:
         assert right in failed(results_of(play, point), point)
     finally:

@@ -25,12 +25,15 @@ SHORT = Deadlines(
 """Enough where everything works. A point that fails on purpose is waited for as long."""
 
 
-def make_play(project, running, folder, **changes):
-    """Return the context of a new run. Its ledger is in ``folder``."""
+def locate(project, running):
+    """Return the deployment of a running stack, and a session with it."""
     session = LocalSession(running.stack.awsEndpointUrl)
-    deployment = locate_whole(Stage(project, "local"), session)
-    play = open_play(deployment, session, Options(), deadlines=SHORT, ledger=Ledger(folder / "ledger.json"))
-    return replace(play, **changes)
+    return locate_whole(Stage(project, "local"), session), session
+
+
+def make_play(deployment, session, folder):
+    """Return the context of a new run, with clients of its own. Its ledger is in ``folder``."""
+    return open_play(deployment, session, Options(), deadlines=SHORT, ledger=Ledger(folder / "ledger.json"))
 
 
 def with_outputs(play, **outputs):

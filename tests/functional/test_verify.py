@@ -1,0 +1,392 @@
+"""The points of make verify that only AWS can answer: scripted by the Stubber, each with every answer.
+
+The others run against the emulator, in tests/integration/test_verify.py.
+"""
+
+import io
+import json
+import time
+from datetime import datetime, timezone
+from email.message import Message
+from itertools import count
+from typing import Any
+from urllib.error import HTTPError
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from ops.diagnosis import State
+from ops.errors import AwsError
+from ops.locate import Deployment, Flow
+from ops.verify import alarms, aws_only, delivery, path, pipeline, rights
+from ops.verify.api_client import ApiClient
+from ops.verify.ledger import Kind, Ledger
+from ops.verify.play import Deadlines, Found, Play
+from ops.verify.points import NotHereError, Point, play_points
+from ops.verify.removal import remove_all
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+CAMPAIGN = "arn:aws:personalize:eu-west-1:111122223333:campaign/shop"
+RECOMMENDER = "arn:aws:personalize:eu-west-1:111122223333:recommender/shop"
+FILTER = "arn:aws:personalize:eu-west-1:111122223333:filter/unseen"
+TOPIC = "arn:aws:sns:eu-west-1:111122223333:topic"
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/quarantine"
+ROLE = "arn:aws:iam::111122223333:role/deliver"
+STREAM_ARN = "arn:aws:kinesis:eu-west-1:111122223333:stream/events"
+OUTPUTS = {
+    "DeliverEventsName": "deliver",
+    "APIHandlerName": "api",
+    "EventStreamName": "events",
+    "EventsBucket": "archive",
+    "QuarantineQueueUrl": QUEUE,
+    "AlarmTopicArn": TOPIC,
+    "ArchiveName": "firehose",
+}
+UUID = "11111111-2222-3333-4444-555555555555"
+DEADLINES = Deadlines(list=0, delivery=0, archive=0, metric=0, alarm=0, stopped=0, quarantined=0)
+
+
+class Wire:
+    """Stands for the network: answers each request with the next status."""
+
+    def __init__(self, *statuses):
+        self.statuses, self.requests = [*statuses], []
+
+    def open(self, request, timeout):
+        self.requests.append(request)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        raise HTTPError(request.full_url, status, "", Message(), io.BytesIO(b"{}"))
+
+
+class Response(io.BytesIO):
+    """The response of a request that succeeds."""
+
+    status, headers = 200, Message()
+
+
+class Stubs(dict):
+    """A stubbed client for each service, made when it is first asked for."""
+
+    def __missing__(self, service):
+        client = boto3.client(service, region_name="eu-west-1")
+        self[service] = Stubber(client)
+        self[service].activate()
+        return self[service]
+
+    def client(self, service):
+        return self[service].client
+
+
+@pytest.fixture
+def stubs():
+    stubs = Stubs()
+    yield stubs
+    for stub in stubs.values():
+        stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def play(stubs, tmp_path):
+    """``play(**changes)`` returns the context of a run against stubbed clients."""
+
+    def make(*, wire=None, campaign=CAMPAIGN, **changes):
+        deployment = Deployment("eu-west-1", "prod", Flow.ONE_STACK, ("personalize-api-prod",), OUTPUTS)
+        found = Found(item="dracula", source="personalize", event_ids=("verify-1-1",), sent_at=NOW)
+        fields = {
+            "deployment": deployment,
+            "session": boto3.Session(region_name="eu-west-1"),
+            "clients": stubs.client,
+            "api": ApiClient("https://api.example/api", "secret", wire),
+            "ledger": Ledger(tmp_path / "ledger.json"),
+            "mark": "verify-1",
+            "event_type": "view",
+            "variables": {"CAMPAIGN_ARN": campaign, "SERVICE_NAME": "personalize-api-prod"},
+            "role": ROLE,
+            "deadlines": DEADLINES,
+            "sleep": lambda seconds: None,
+            "monotonic": count().__next__,
+            "now": lambda: NOW,
+            "found": found,
+        }
+        return Play(**fields | changes)
+
+    return make
+
+
+def state_of(answer):
+    return answer.finding.state
+
+
+# --- each question, each answer -----------------------------------------------------------------------------
+
+
+def test_a_recommender_that_recommends_proves_the_right_on_its_arn(play):
+    assert state_of(aws_only.recommender(play(campaign=RECOMMENDER))) is State.GOOD
+    fallback = play(campaign=RECOMMENDER, found=Found(source="fallback"))
+    assert state_of(aws_only.recommender(fallback)) is State.BAD
+
+
+def test_without_a_recommender_the_question_is_not_asked(play):
+    point = Point("recommender", "?", "docs/api.md", aws_only.recommender)
+    [result] = play_points([point], play())
+    assert (result.state, result.is_excused, result.is_met) == (None, True, False)
+    with pytest.raises(NotHereError):
+        aws_only.recommender(play())
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [("", State.GOOD), ("AccessDeniedException", State.GOOD), ("InvalidInputException", State.LOOK)],
+)
+def test_whether_a_filter_needs_a_right_of_its_own(code, state):
+    assert aws_only.judge_filter(code).state is state
+
+
+def test_a_filter_is_asked_for_with_a_right_on_the_campaign_alone(play, stubs, monkeypatch):
+    filters = {"Filters": [{"filterArn": FILTER, "status": "ACTIVE"}]}
+    stubs["personalize"].add_response("list_filters", filters, {"maxResults": 100})
+    credentials = {"AccessKeyId": "A" * 16, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": NOW}
+    stubs["sts"].add_response("get_federation_token", {"Credentials": credentials}, {
+        "Name": "verify-1", "Policy": ANY, "DurationSeconds": 900,
+    })  # fmt: skip
+    stubs["personalize-runtime"].add_client_error("get_recommendations", "AccessDeniedException")
+
+    class Session:
+        def client(self, service, **credentials):
+            assert credentials["aws_session_token"] == "t"
+            return stubs.client(service)
+
+    answer = aws_only.filter_right(play(session=Session()))
+    assert state_of(answer) is State.GOOD
+    assert answer.response == "AccessDeniedException"
+
+
+def test_a_token_that_is_denied_leaves_the_question_open(play, stubs):
+    filters = {"Filters": [{"filterArn": FILTER, "status": "ACTIVE"}]}
+    stubs["personalize"].add_response("list_filters", filters)
+    stubs["sts"].add_client_error("get_federation_token", "AccessDenied")
+    point = Point("filter", "?", "docs/api.md", aws_only.filter_right)
+    [result] = play_points([point], play())
+    assert result.state is State.LOOK
+    assert not result.is_met
+    assert "GetFederationToken" in result.answer.finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("known", "state"),
+    [
+        ((0, True, "arn:aws:s3:::archive"), State.GOOD),
+        ((0, False, "arn:aws:s3:::archive"), State.LOOK),
+        ((2, True, "arn:aws:s3:::archive"), State.BAD),
+        ((0, False, ""), State.BAD),
+    ],
+)
+def test_what_is_known_of_the_destination_of_given_up_batches(play, stubs, known, state):
+    failures, written, destination = known
+    mapping: dict[str, Any] = {"UUID": UUID, "State": "Enabled"}
+    if destination:
+        mapping["DestinationConfig"] = {"OnFailure": {"Destination": destination}}
+    stubs["lambda"].add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
+    asked = {"Bucket": "archive", "Prefix": f"aws/lambda/{UUID}/", "MaxKeys": 1}
+    stubs["s3"].add_response("list_objects_v2", {"KeyCount": int(written)}, asked)
+    datapoints = [{"Sum": float(failures)}] if failures else []
+    stubs["cloudwatch"].add_response("get_metric_statistics", {"Datapoints": datapoints})
+    assert state_of(aws_only.failure_destination(play())) is state
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(413, State.GOOD), (500, State.LOOK), (502, State.LOOK), (202, State.BAD)]
+)
+def test_what_a_body_over_6_mb_is_answered_with(play, status, state):
+    wire = Wire(status)
+    assert state_of(aws_only.large_body(play(wire=wire))) is state
+    assert len(wire.requests[0].data) > 6 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("key", "seen", "state"), [("k", 3, State.GOOD), ("", 3, State.BAD), ("k", 0, State.BAD)]
+)
+def test_alarms_come_through_the_key_of_the_topic(play, stubs, key, seen, state):
+    attributes = {"KmsMasterKeyId": key} if key else {}
+    stubs["sns"].add_response("get_topic_attributes", {"Attributes": attributes}, {"TopicArn": TOPIC})
+    assert state_of(aws_only.alarm_key(play(found=Found(alarms_seen=seen)))) is state
+
+
+@pytest.mark.parametrize(("values", "state"), [([0.0, 1.0], State.GOOD), ([0.0], State.BAD), ([], State.BAD)])
+def test_whether_fill_fills_a_metric_without_datapoints(play, stubs, values, state):
+    response = {"MetricDataResults": [{"Id": "stopped", "Values": values}]}
+    for _ in range(1 if 1.0 in values else 2):
+        stubs["cloudwatch"].add_response("get_metric_data", response)
+    assert state_of(aws_only.fill(play())) is state
+
+
+@pytest.mark.parametrize(
+    ("statuses", "state"), [([403], State.GOOD), ([403, 429], State.LOOK), ([200], State.BAD)]
+)
+def test_whether_requests_without_a_key_use_up_what_a_method_takes(play, statuses, state):
+    assert state_of(aws_only.keyless_requests(play(wire=Wire(*statuses)))) is state
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [("", State.LOOK), ("InvalidInputException", State.LOOK), ("ResourceNotFoundException", State.GOOD)],
+)
+def test_what_an_unknown_tracker_answers(play, stubs, code, state):
+    if code:
+        stubs["personalize-events"].add_client_error("put_events", code)
+    else:
+        stubs["personalize-events"].add_response("put_events", {})
+    assert state_of(aws_only.unknown_tracker(play())) is state
+
+
+def test_a_person_who_may_not_put_events_leaves_the_question_open(play, stubs):
+    stubs["personalize-events"].add_client_error("put_events", "AccessDeniedException")
+    with pytest.raises(AwsError):
+        aws_only.unknown_tracker(play())
+
+
+@pytest.mark.parametrize(("sums", "state"), [([2.0, 1.0], State.GOOD), ([], State.BAD)])
+def test_the_metric_of_delivery(play, stubs, sums, state):
+    dimensions = [{"Name": "service", "Value": "personalize-api-prod"}]
+    stubs["cloudwatch"].add_response(
+        "get_metric_statistics",
+        {"Datapoints": [{"Sum": each} for each in sums]},
+        {
+            "Namespace": "PersonalizeApi",
+            "MetricName": "Delivered",
+            "Dimensions": dimensions,
+            "StartTime": ANY,
+            "EndTime": ANY,
+            "Period": 60,
+            "Statistics": ["Sum"],
+        },
+    )
+    assert state_of(pipeline.metric(play())) is state
+
+
+def line(**values):
+    body = {"_aws": {"Timestamp": NOW.timestamp() * 1000}, "message": "Delivery", "reasons": {}} | values
+    return {"message": json.dumps(body)}
+
+
+def test_log_lines_that_are_no_batch_are_passed_over(play, stubs):
+    events = [{"message": 'START "Delivery"'}, line(Delivered=[1], Retried=[0]), {"message": "{}"}]
+    stubs["logs"].add_response("filter_log_events", {"events": events})
+    finding, came = delivery.delivered(play(), 1)
+    assert finding.state is State.GOOD
+    assert came == "Delivered 1, Retried 0"
+
+
+def test_batches_without_our_events_are_no_proof(play, stubs):
+    for _ in range(2):
+        stubs["logs"].add_response("filter_log_events", {"events": [line(Delivered=[1], Retried=[0])]})
+    finding, _ = delivery.delivered(play(), 3)
+    assert finding.what == "Fewer events are delivered than were sent."
+
+
+def test_a_role_is_asked_for_each_right_on_its_own_resource(play, stubs):
+    stubs["lambda"].add_response("get_function_configuration", {"Role": ROLE}, {"FunctionName": "api"})
+    summary = {
+        **{"StreamName": "events", "StreamARN": STREAM_ARN, "StreamStatus": "ACTIVE", "OpenShardCount": 1},
+        **{"RetentionPeriodHours": 72, "StreamCreationTimestamp": NOW, "EnhancedMonitoring": []},
+    }
+    stubs["kinesis"].add_response("describe_stream_summary", {"StreamDescriptionSummary": summary})
+    for action, arn, decision in (
+        ("personalize:GetRecommendations", CAMPAIGN, "allowed"),
+        ("kinesis:PutRecords", STREAM_ARN, "explicitDeny"),
+    ):
+        found = [{"EvalActionName": action, "EvalDecision": decision}]
+        asked = {"PolicySourceArn": ROLE, "ActionNames": [action], "ResourceArns": [arn]}
+        stubs["iam"].add_response("simulate_principal_policy", {"EvaluationResults": found}, asked)
+    [point] = [each for each in rights.points() if each.name == "rights of the API"]
+    answer = point.play(play())
+    assert answer.finding.what == f"The role may not call kinesis:PutRecords on {STREAM_ARN}."
+    assert answer.response == "1 of 2 allowed"
+
+
+@pytest.mark.parametrize(("ringing", "state"), [("ALARM", State.GOOD), ("OK", State.BAD)])
+def test_delivery_is_stopped_until_the_alarm_rings_and_started_again(play, stubs, ringing, state):
+    alarm = {"AlarmName": "x-DeliveryStoppedAlarm", "AlarmActions": [TOPIC], "StateValue": ringing}
+    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [alarm]}, {"AlarmTypes": ANY})
+    mapping = {"UUID": UUID, "State": "Enabled"}
+    stubs["lambda"].add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
+    for wanted, before in ((False, "Enabled"), (True, "Disabled")):
+        after = {**mapping, "State": "Enabled" if wanted else "Disabled"}
+        stubs["lambda"].add_response("get_event_source_mapping", {**mapping, "State": before})
+        stubs["lambda"].add_response("update_event_source_mapping", {}, {"UUID": UUID, "Enabled": wanted})
+        stubs["lambda"].add_response("get_event_source_mapping", after)
+    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [alarm]}, {"AlarmNames": ANY})
+    ready = play(wire=Wire(202))
+    assert state_of(alarms.delivery_stopped(ready)) is state
+    assert ready.ledger.things() == []
+
+
+def test_delivery_is_started_again_also_when_the_alarm_cannot_be_read(play, stubs):
+    alarm = {"AlarmName": "x-DeliveryStoppedAlarm", "AlarmActions": [TOPIC], "StateValue": "OK"}
+    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [alarm]})
+    mapping = {"UUID": UUID, "State": "Enabled"}
+    stubs["lambda"].add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
+    for wanted, state in ((False, "Disabled"), (True, "Enabled")):
+        stubs["lambda"].add_response("get_event_source_mapping", mapping)
+        stubs["lambda"].add_response("update_event_source_mapping", {}, {"UUID": UUID, "Enabled": wanted})
+        stubs["lambda"].add_response("get_event_source_mapping", {**mapping, "State": state})
+    stubs["cloudwatch"].add_client_error("describe_alarms", "AccessDenied")
+    point = Point("delivery stopped", "?", "docs/api.md", alarms.delivery_stopped)
+    ready = play(wire=Wire(202))
+    [result] = play_points([point], ready)
+    assert result.state is State.LOOK
+    assert ready.ledger.things() == []
+
+
+# --- what costs, what is denied -----------------------------------------------------------------------------
+
+
+def test_a_query_that_would_cost_too_much_is_not_made(play, stubs):
+    listed = {"Contents": [{"Key": "events/dt=2026-01-31/x", "Size": 10**10}]}
+    stubs["s3"].add_response("list_objects_v2", listed)
+    answer = pipeline.queried(play())
+    assert state_of(answer) is State.LOOK
+    assert "would cost 0.050 USD and is not made" in answer.finding.what
+
+
+def test_the_test_user_stays_in_an_archive_that_is_dear_to_search(play, stubs):
+    ready = play(now=lambda: datetime.fromtimestamp(NOW.timestamp() + 3600, timezone.utc))
+    ready.note(Kind.TEST_USER, ready.mark)
+    listed = {"Contents": [{"Key": "events/dt=2026-01-31/x", "Size": 10**10}]}
+    stubs["s3"].add_response("list_objects_v2", listed)
+    [removed] = remove_all(ready, is_archived=True)
+    assert "It counts as one user." in removed.remark
+    assert ready.ledger.things() == []
+
+
+def test_many_messages_of_others_are_not_received(play, stubs):
+    counts = {"ApproximateNumberOfMessages": "501", "ApproximateNumberOfMessagesNotVisible": "0"}
+    stubs["sqs"].add_response("get_queue_attributes", {"Attributes": counts})
+    point = Point("redrive", "?", "docs/api.md", pipeline.redriven)
+    [result] = play_points([point], play())
+    assert result.state is State.LOOK
+    assert "holds 501 messages" in result.answer.finding.remedy
+
+
+def test_what_may_not_be_removed_stays_in_the_ledger_and_is_told(play, stubs):
+    ready = play()
+    thing = ready.note(Kind.ALARM, "loud", state="OK")
+    stubs["cloudwatch"].add_client_error("set_alarm_state", "AccessDenied")
+    [removed] = remove_all(ready, is_archived=True)
+    assert removed.is_left
+    assert removed.remark.startswith("The alarm loud is left. These credentials may not call SetAlarmState")
+    assert ready.ledger.things() == [thing]
+
+
+def test_a_fallback_in_place_of_personalize_is_no_proof(play):
+    class Stale(Wire):
+        def open(self, request, timeout):
+            body = {"itemList": [{"itemId": "dracula"}], "source": "fallback"}
+            return Response(json.dumps(body).encode())
+
+    started = time.monotonic()
+    answer = path.recommendation(play(wire=Stale(200)))
+    assert state_of(answer) is State.BAD
+    assert answer.found.item == "dracula"
+    assert time.monotonic() - started < 5
