@@ -127,28 +127,34 @@ def delivery_stopped(play: Play) -> Answer:
     functions = play.clients("lambda")
     mappings = functions.list_event_source_mappings(FunctionName=play.deployment.delivery_function)
     [mapping] = mappings["EventSourceMappings"]
+    accepted: tuple[str, ...] = ()
+
+    def rings() -> bool:
+        """Send an event, so that something waits, and return whether the alarm rings."""
+        nonlocal accepted
+        event = play.event(f"stopped-{len(accepted)}")
+        if play.api.post("history", event).status == 202:
+            accepted += (event["EventId"],)
+        found = play.clients("cloudwatch").describe_alarms(AlarmNames=names[:1])["MetricAlarms"]
+        return bool(found and found[0]["StateValue"] == "ALARM")
+
     thing = play.note(Kind.EVENT_SOURCE, mapping["UUID"])
     try:
         source = EventSource(functions, mapping["UUID"], play.sleep, play.monotonic)
         source.configure({"Enabled": False})
-        state = play.poll(lambda: _ring(play, names[0]), play.deadlines.stopped, 30.0)
+        state = play.poll(rings, play.deadlines.stopped, 30.0)
     finally:
         remove_thing(play, thing)
-    call = "UpdateEventSourceMapping --no-enabled, an event a poll, DescribeAlarms, then --enabled"
+    call = "UpdateEventSourceMapping --no-enabled, an event every 30 s, DescribeAlarms, then --enabled"
+    found = replace(play.found, **play.found.sent(accepted, play.now()))
     if state:
-        return Answer(good(f"{STOPPED_ALARM} rings when nothing is delivered."), call, "ALARM")
+        return Answer(good(f"{STOPPED_ALARM} rings when nothing is delivered."), call, "ALARM", found)
     return Answer(
         bad(f"{STOPPED_ALARM} does not ring.", "Look at its metrics in the console: FILL, and the names."),
         call,
         "not in ALARM",
+        found,
     )
-
-
-def _ring(play: Play, name: str) -> bool:
-    """Send an event, so that something waits, and return whether the alarm rings."""
-    play.api.post("history", play.event(f"stopped-{int(play.monotonic())}"))
-    found = play.clients("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return bool(found and found[0]["StateValue"] == "ALARM")
 
 
 def points() -> Iterator[Point]:

@@ -24,7 +24,7 @@ from ops.progress import Progress
 from ops.sessions import open_session
 from ops.stage import Stage
 from ops.terminal import Terminal
-from ops.verify import alarms, aws_only, cost, path, pipeline, rights
+from ops.verify import alarms, archived, aws_only, cost, path, pipeline, rights, runtime
 from ops.verify.api_client import ApiClient
 from ops.verify.ledger import Ledger
 from ops.verify.play import LOCAL_DEADLINES, Deadlines, Play
@@ -37,8 +37,9 @@ POINTS: tuple[Point, ...] = (
     *pipeline.points(),
     *alarms.points(),
     *rights.points(),
+    *runtime.points(),
     *aws_only.points(),
-    *pipeline.slow_points(),
+    *archived.points(),
 )
 """The archive last: Firehose takes five minutes, in which the others are played."""
 
@@ -197,11 +198,12 @@ def plan(play: Play) -> list[str]:
         f"  - requests, and 6 events of the type '{play.event_type}', which Personalize keeps",
         "  - a record that breaks the contract and a batch as if Lambda had given it up; both go back",
         "  - each alarm is set for a moment: whoever gets the alarms gets messages that name verify",
+        "  - a queue, and on AWS a function that calls nothing, are made and deleted",
         "  - everything is taken away at the end, but the interactions in Personalize",
     ]
     if play.is_intrusive:
         lines += [
             "  - THE EVENT SOURCE IS DISABLED until DeliveryStoppedAlarm rings: 15 to 40 minutes",
-            f"  - {aws_only.KEYLESS_REQUESTS} requests without a key at once: clients may get a 429",
+            f"  - {aws_only.KEYLESS_REQUESTS:,} requests without a key at once: clients may get a 429",
         ]
     return [*lines, f"It costs at most {cost.estimate(is_intrusive=play.is_intrusive):.4f} USD."]

@@ -8,7 +8,8 @@ from ops.verify.archive import MAX_SCAN_BYTES
 
 REQUESTS = 20
 LISTS = 20
-INTRUSIVE_REQUESTS = 500
+INTRUSIVE_REQUESTS = 100
+"""Events while delivery is stopped. Requests without a key are not billed."""
 EVENTS = 6
 QUERIES = 12
 METRICS = 40

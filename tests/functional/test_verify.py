@@ -19,7 +19,7 @@ from botocore.stub import ANY, Stubber
 from ops.diagnosis import State
 from ops.errors import AwsError
 from ops.locate import Deployment, Flow
-from ops.verify import alarms, aws_only, delivery, path, pipeline, rights
+from ops.verify import alarms, archived, aws_only, delivery, path, pipeline, rights, runtime
 from ops.verify.api_client import ApiClient
 from ops.verify.ledger import Kind, Ledger
 from ops.verify.play import Deadlines, Found, Play
@@ -30,6 +30,8 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 CAMPAIGN = "arn:aws:personalize:eu-west-1:111122223333:campaign/shop"
 RECOMMENDER = "arn:aws:personalize:eu-west-1:111122223333:recommender/shop"
 FILTER = "arn:aws:personalize:eu-west-1:111122223333:filter/unseen"
+SOLUTION = "arn:aws:personalize:eu-west-1:111122223333:solution/shop"
+GROUP = "arn:aws:personalize:eu-west-1:111122223333:dataset-group/shop"
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:topic"
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/quarantine"
 ROLE = "arn:aws:iam::111122223333:role/deliver"
@@ -42,6 +44,7 @@ OUTPUTS = {
     "QuarantineQueueUrl": QUEUE,
     "AlarmTopicArn": TOPIC,
     "ArchiveName": "firehose",
+    "StageThrottle": "100,200;OPTIONS=20,40",
 }
 UUID = "11111111-2222-3333-4444-555555555555"
 DEADLINES = Deadlines(list=0, delivery=0, archive=0, metric=0, alarm=0, stopped=0, quarantined=0)
@@ -143,14 +146,31 @@ def test_whether_a_filter_needs_a_right_of_its_own(code, state):
     assert aws_only.judge_filter(code).state is state
 
 
-def test_a_filter_is_asked_for_with_a_right_on_the_campaign_alone(play, stubs, monkeypatch):
-    filters = {"Filters": [{"filterArn": FILTER, "status": "ACTIVE"}]}
-    stubs["personalize"].add_response("list_filters", filters, {"maxResults": 100})
+def script_filters(stubs, *filters):
+    """The campaign, its dataset group, and the filters of that."""
+    campaign = {"status": "ACTIVE", "solutionVersionArn": f"{SOLUTION}/1"}
+    stubs["personalize"].add_response("describe_campaign", {"campaign": campaign}, {"campaignArn": CAMPAIGN})
+    version = {"solutionVersion": {"datasetGroupArn": GROUP, "recipeArn": "arn:aws:personalize:::recipe/x"}}
+    stubs["personalize"].add_response("describe_solution_version", version)
+    found = filters or ({"filterArn": FILTER, "status": "ACTIVE"},)
+    stubs["personalize"].add_response("list_filters", {"Filters": [*found]}, {"datasetGroupArn": GROUP})
+
+
+def test_without_an_active_filter_the_question_is_not_asked(play, stubs):
+    script_filters(stubs, {"filterArn": FILTER, "status": "CREATE PENDING"})
+    with pytest.raises(NotHereError):
+        aws_only.filter_right(play())
+
+
+def test_a_filter_is_asked_for_with_a_right_on_the_campaign_alone(play, stubs):
+    script_filters(stubs)
     credentials = {"AccessKeyId": "A" * 16, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": NOW}
     stubs["sts"].add_response("get_federation_token", {"Credentials": credentials}, {
         "Name": "verify-1", "Policy": ANY, "DurationSeconds": 900,
     })  # fmt: skip
-    stubs["personalize-runtime"].add_client_error("get_recommendations", "AccessDeniedException")
+    asked = {"campaignArn": CAMPAIGN, "userId": "verify-1", "numResults": 1, "filterArn": FILTER}
+    runtime_stub = stubs["personalize-runtime"]
+    runtime_stub.add_client_error("get_recommendations", "AccessDeniedException", expected_params=asked)
 
     class Session:
         def client(self, service, **credentials):
@@ -163,8 +183,7 @@ def test_a_filter_is_asked_for_with_a_right_on_the_campaign_alone(play, stubs, m
 
 
 def test_a_token_that_is_denied_leaves_the_question_open(play, stubs):
-    filters = {"Filters": [{"filterArn": FILTER, "status": "ACTIVE"}]}
-    stubs["personalize"].add_response("list_filters", filters)
+    script_filters(stubs)
     stubs["sts"].add_client_error("get_federation_token", "AccessDenied")
     point = Point("filter", "?", "docs/api.md", aws_only.filter_right)
     [result] = play_points([point], play())
@@ -228,6 +247,41 @@ def test_whether_requests_without_a_key_use_up_what_a_method_takes(play, statuse
     assert state_of(aws_only.keyless_requests(play(wire=Wire(*statuses)))) is state
 
 
+def test_requests_that_are_too_slow_show_nothing():
+    assert aws_only.judge_keyless({403: 1000}, taken=1200.0).state is State.LOOK
+    assert aws_only.judge_keyless({403: 1000}, taken=999.0).state is State.GOOD
+
+
+@pytest.mark.parametrize(
+    ("payload", "state", "said"),
+    [
+        ({"botocore": "1.40.4", "body": '{"eventList": [{"sentAt": 1767225600.123}]}'}, State.GOOD, "1.40.4"),
+        ({"botocore": "1.40.4", "body": '{"eventList": [{"sentAt": 1767225600}]}'}, State.BAD, "drops"),
+        ({"errorMessage": "no attribute _Loader"}, State.BAD, "no attribute _Loader"),
+    ],
+)
+def test_what_the_botocore_of_the_runtime_does(play, stubs, payload, state, said):
+    functions = stubs["lambda"]
+    deployed = {"Runtime": "python3.11", "Architectures": ["arm64"]}
+    functions.add_response("get_function_configuration", deployed, {"FunctionName": "deliver"})
+    created = {
+        **{"FunctionName": "personalize-api-verify-1", "Runtime": "python3.11", "Role": ROLE, "Code": ANY},
+        **{"Architectures": ["arm64"], "Handler": "runtime_probe.handler", "Timeout": 30, "MemorySize": 512},
+        "Description": ANY,
+    }
+    functions.add_response("create_function", {}, created)
+    for status in ("Pending", "Active"):
+        functions.add_response("get_function_configuration", {"State": status})
+    body = io.BytesIO(json.dumps(payload).encode())
+    functions.add_response("invoke", {"Payload": body}, {"FunctionName": "personalize-api-verify-1"})
+    functions.add_response("delete_function", {}, {"FunctionName": "personalize-api-verify-1"})
+    ready = play()
+    answer = runtime.runtime(ready)
+    assert state_of(answer) is state
+    assert said in answer.finding.what
+    assert ready.ledger.things() == []
+
+
 @pytest.mark.parametrize(
     ("code", "state"),
     [("", State.LOOK), ("InvalidInputException", State.LOOK), ("ResourceNotFoundException", State.GOOD)],
@@ -262,7 +316,7 @@ def test_the_metric_of_delivery(play, stubs, sums, state):
             "Statistics": ["Sum"],
         },
     )
-    assert state_of(pipeline.metric(play())) is state
+    assert state_of(archived.metric(play())) is state
 
 
 def line(**values):
@@ -345,7 +399,7 @@ def test_delivery_is_started_again_also_when_the_alarm_cannot_be_read(play, stub
 def test_a_query_that_would_cost_too_much_is_not_made(play, stubs):
     listed = {"Contents": [{"Key": "events/dt=2026-01-31/x", "Size": 10**10}]}
     stubs["s3"].add_response("list_objects_v2", listed)
-    answer = pipeline.queried(play())
+    answer = archived.queried(play())
     assert state_of(answer) is State.LOOK
     assert "would cost 0.050 USD and is not made" in answer.finding.what
 

@@ -12,7 +12,7 @@ import pytest
 from local.coordinates import written
 from local.stack import running_stack
 from ops.diagnosis import State
-from ops.verify import alarms, path, pipeline
+from ops.verify import alarms, archived, path, pipeline, runtime
 from ops.verify.ledger import Kind
 from ops.verify.play import Found
 from ops.verify.points import ONLY_ON_AWS, play_points
@@ -287,8 +287,8 @@ def test_an_archive_that_gets_nothing_fails(play, stack):
     stack.client("s3").create_bucket(Bucket="empty")
     found = Found(item="dracula", sent_at=play.now(), event_ids=("never-sent",))
     short = replace(play, deadlines=replace(play.deadlines, archive=0.5), found=found)
-    assert pipeline.archived(with_outputs(short, EventsBucket="empty")).finding.state is State.BAD
-    finding = pipeline.queried(short).finding
+    assert archived.archived(with_outputs(short, EventsBucket="empty")).finding.state is State.BAD
+    finding = archived.queried(short).finding
     assert finding.state is State.BAD
     assert "never-sent" in finding.what
 
@@ -379,6 +379,28 @@ def test_killed_at_any_step_the_next_run_removes_what_was_left(play, next_run, s
     remove_all(next_run, is_archived=True)
     assert next_run.ledger.things() == []
     assert remains(stack) == NOTHING
+
+
+def functions_of(stack):
+    listed = stack.client("lambda").list_functions()["Functions"]
+    return [each["FunctionName"] for each in listed if "verify-" in each["FunctionName"]]
+
+
+def test_the_function_that_asks_the_runtime_works_here_and_is_deleted(play, stack):
+    answer = runtime.runtime(play)
+    assert answer.finding.state is State.GOOD, answer
+    assert functions_of(stack) == []
+    assert play.ledger.things() == []
+
+
+@pytest.mark.parametrize("moment", ["before-call", "after-call"])
+@pytest.mark.parametrize("operation", ["CreateFunction", "Invoke", "DeleteFunction"])
+def test_killed_while_the_runtime_is_asked_the_function_is_deleted(play, next_run, stack, operation, moment):
+    with pytest.raises(KeyboardInterrupt):
+        runtime.runtime(Killed(play, operation, moment).play)
+    remove_all(next_run, is_archived=False)
+    assert functions_of(stack) == []
+    assert next_run.ledger.things() == []
 
 
 @pytest.mark.parametrize("moment", ["before-call", "after-call"])
