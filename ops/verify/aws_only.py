@@ -1,6 +1,6 @@
 """The points that only AWS can answer. Each asks a question that the documentation leaves open.
 
-What an answer means is in pure functions, so that each of them can be shown without AWS.
+meanings.py says what an answer means.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib import config
-from ops.diagnosis import Finding, bad, good, look
+from ops.diagnosis import bad, good
 from ops.errors import AwsError
 from ops.given_up import PREFIX
 from ops.personalize_checks import describe_campaigns
+from ops.verify import meanings
 from ops.verify.play import Play
 from ops.verify.points import Answer, NotHereError, Point
 
@@ -27,7 +28,6 @@ LARGE_BODY_BYTES = 6_500_000
 KEYLESS_REQUESTS = 1000
 """More than a method takes in the seconds that they need. AWS does not bill requests without a key."""
 _THREADS = 128
-_DENIED = {"AccessDenied", "AccessDeniedException"}
 
 
 def recommender(play: Play) -> Answer:
@@ -62,24 +62,11 @@ def filter_right(play: Play) -> Answer:
     )
     runtime = _as_federated(play, response["Credentials"])
     call = "GetRecommendations with filterArn and a right on the campaign alone (GetFederationToken)"
-    code = _code_of(
-        lambda: runtime.get_recommendations(
-            **{f"{campaign.kind}Arn": arn}, userId=play.mark, numResults=1, filterArn=active[0]
-        )
-    )
-    return Answer(judge_filter(code), call, code or "a list")
-
-
-def judge_filter(code: str) -> Finding:
-    """Return what the code of the error means; it is empty where a list came. Pure."""
-    if not code:
-        return good("A filter needs no right of its own. The roles name filters all the same.")
-    if code in _DENIED:
-        return good("A filter needs a right of its own, which the roles have.")
-    return look(
-        f"Personalize refused the request for another reason ({code}).",
-        "Run it again with a filter without parameters.",
-    )
+    asked = {f"{campaign.kind}Arn": arn, "userId": play.mark, "numResults": 1}
+    if code := _code_of(lambda: runtime.get_recommendations(**asked)):
+        raise AwsError(f"These credentials may not ask the campaign without a filter either ({code}).")
+    code = _code_of(lambda: runtime.get_recommendations(**asked, filterArn=active[0]))
+    return Answer(meanings.of_filter(code), call, code or "a list")
 
 
 def failure_destination(play: Play) -> Answer:
@@ -103,24 +90,8 @@ def failure_destination(play: Play) -> Answer:
     written = listed.get("KeyCount", 0) > 0
     call = "ListEventSourceMappings, ListObjectsV2 of aws/lambda/, DestinationDeliveryFailures of 14 days"
     came = f"{mapping['State']}, destination {destination or 'none'}, {failures} failures, written: {written}"
-    return Answer(judge_destination(mapping["State"], destination, failures, is_written=written), call, came)
-
-
-def judge_destination(state: str, destination: str, failures: int, *, is_written: bool) -> Finding:
-    """Return what is known of the destination of given-up batches. Pure."""
-    if not destination:
-        return bad("What Lambda gives up goes nowhere.", "Deploy again.")
-    if failures:
-        return bad(
-            f"Lambda could not store {failures} given-up batches.",
-            "The role needs s3:PutObject on aws/lambda/* and s3:ListBucket. Only the archive has the events.",
-        )
-    if is_written:
-        return good("Lambda has stored a given-up batch with these rights, without kinesis:ListStreams.")
-    return look(
-        f"Lambda took the destination with these rights, without kinesis:ListStreams, and is {state}. No "
-        "batch was given up yet, so nothing was written.",
-        "Nothing. GivenUpNotStoredAlarm rings if it cannot be written.",
+    return Answer(
+        meanings.of_destination(mapping["State"], destination, failures, is_written=written), call, came
     )
 
 
@@ -128,20 +99,9 @@ def large_body(play: Play) -> Answer:
     """A body that API Gateway takes and Lambda does not."""
     body = b'{"padding": "' + b"x" * LARGE_BODY_BYTES + b'"}'
     response = play.api.send("POST", "history", body, {"x-api-key": play.api.key})
-    return Answer(judge_large_body(response.status), f"POST /history with {len(body):,} bytes", str(response))
-
-
-def judge_large_body(status: int) -> Finding:
-    """Return what the status means. Pure."""
-    if status == 413:
-        return good("A body over 6 MB is refused with 413, as the contract says.")
-    if status >= 500:
-        return look(
-            f"A body over 6 MB is answered with {status}, and the contract says 413. Clients may send it "
-            "again and again, and ApiErrorsAlarm counts it.",
-            "Tell your clients the limit: 500 events a request.",
-        )
-    return bad(f"A body over 6 MB is answered with {status}.", "Report it as a fault of the project.")
+    return Answer(
+        meanings.of_large_body(response.status), f"POST /history with {len(body):,} bytes", str(response)
+    )
 
 
 def alarm_key(play: Play) -> Answer:
@@ -184,16 +144,8 @@ def fill(play: Play) -> Answer:
         return [float(value) for value in response["MetricDataResults"][0]["Values"]]
 
     found = play.poll(lambda: v if 1.0 in (v := values()) else [], play.deadlines.metric, 15.0) or values()
-    return Answer(judge_fill(found), f"GetMetricData of {expression}, invoked without datapoints", f"{found}")
-
-
-def judge_fill(values: Sequence[float]) -> Finding:
-    """Return what the values of the expression mean. Pure."""
-    if 1.0 in values:
-        return good("FILL fills a metric without datapoints, so DeliveryStoppedAlarm can ring.")
-    return bad(
-        "FILL does not fill a metric without datapoints: DeliveryStoppedAlarm may never ring.",
-        "Look at IteratorAge in the dashboard, and report it as a fault of the project.",
+    return Answer(
+        meanings.of_fill(found), f"GetMetricData of {expression}, invoked without datapoints", f"{found}"
     )
 
 
@@ -209,26 +161,7 @@ def keyless_requests(play: Play) -> Answer:
     taken = burst + rate * (play.monotonic() - started)
     call = f"{KEYLESS_REQUESTS:,} GET /health at once, without a key"
     came = f"{dict(statuses)}, while the method takes {taken:.0f}"
-    return Answer(judge_keyless(statuses, taken), call, came)
-
-
-def judge_keyless(statuses: Mapping[int, int], taken: float) -> Finding:
-    """Return what the statuses mean. ``taken`` is how many requests the method took in that time. Pure."""
-    if statuses.get(429):
-        return look(
-            "Requests without a key use up what a method takes: anybody can throttle your clients.",
-            "Where this matters, put AWS WAF with a rate rule in front of the API.",
-        )
-    if {*statuses} == {403} and statuses[403] <= taken:
-        return look(
-            "Requests without a key are refused. They were too slow to show whether they use up anything.",
-            "Run it again from a faster network.",
-        )
-    if {*statuses} == {403}:
-        return good("Requests without a key are refused and use up nothing.")
-    return bad(
-        f"Requests without a key are answered with {sorted(statuses)}.", "Every route has to require the key."
-    )
+    return Answer(meanings.of_keyless(statuses, taken), call, came)
 
 
 def unknown_tracker(play: Play) -> Answer:
@@ -241,25 +174,9 @@ def unknown_tracker(play: Play) -> Answer:
             eventList=[{"eventType": play.event_type, "itemId": play.found.item, "sentAt": play.now()}],
         )
     )
-    if code in _DENIED:
+    if code in meanings.DENIED:
         raise AwsError("These credentials may not call PutEvents.")
-    return Answer(judge_tracker(code), "PutEvents with an unknown trackingId", code or "200")
-
-
-def judge_tracker(code: str) -> Finding:
-    """Return what the code of the error means; it is empty where the event was taken. Pure."""
-    if not code:
-        return look(
-            "Personalize takes events of a tracker that does not exist: a wrong TRACKING_ID loses events "
-            "without a sign.",
-            "Let make doctor say that the tracker exists, after each change of EventTrackerId.",
-        )
-    if code == "InvalidInputException":
-        return look(
-            "An unknown tracker looks like invalid events: a wrong TRACKING_ID fills the quarantine.",
-            "Nothing is lost: correct EventTrackerId and redrive.",
-        )
-    return good(f"An unknown tracker is told apart ({code}): events wait in the stream.")
+    return Answer(meanings.of_tracker(code), "PutEvents with an unknown trackingId", code or "200")
 
 
 def _code_of(call: Any) -> str:

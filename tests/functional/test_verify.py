@@ -19,7 +19,7 @@ from botocore.stub import ANY, Stubber
 from ops.diagnosis import State
 from ops.errors import AwsError
 from ops.locate import Deployment, Flow
-from ops.verify import alarms, archived, aws_only, delivery, path, pipeline, rights, runtime
+from ops.verify import alarms, archived, aws_only, delivery, meanings, path, pipeline, rights, runtime
 from ops.verify.api_client import ApiClient
 from ops.verify.ledger import Kind, Ledger
 from ops.verify.play import Deadlines, Found, Play
@@ -143,7 +143,7 @@ def test_without_a_recommender_the_question_is_not_asked(play):
     [("", State.GOOD), ("AccessDeniedException", State.GOOD), ("InvalidInputException", State.LOOK)],
 )
 def test_whether_a_filter_needs_a_right_of_its_own(code, state):
-    assert aws_only.judge_filter(code).state is state
+    assert meanings.of_filter(code).state is state
 
 
 def script_filters(stubs, *filters):
@@ -168,8 +168,10 @@ def test_a_filter_is_asked_for_with_a_right_on_the_campaign_alone(play, stubs):
     stubs["sts"].add_response("get_federation_token", {"Credentials": credentials}, {
         "Name": "verify-1", "Policy": ANY, "DurationSeconds": 900,
     })  # fmt: skip
-    asked = {"campaignArn": CAMPAIGN, "userId": "verify-1", "numResults": 1, "filterArn": FILTER}
+    asked = {"campaignArn": CAMPAIGN, "userId": "verify-1", "numResults": 1}
     runtime_stub = stubs["personalize-runtime"]
+    runtime_stub.add_response("get_recommendations", {"itemList": []}, asked)
+    asked = {**asked, "filterArn": FILTER}
     runtime_stub.add_client_error("get_recommendations", "AccessDeniedException", expected_params=asked)
 
     class Session:
@@ -248,8 +250,8 @@ def test_whether_requests_without_a_key_use_up_what_a_method_takes(play, statuse
 
 
 def test_requests_that_are_too_slow_show_nothing():
-    assert aws_only.judge_keyless({403: 1000}, taken=1200.0).state is State.LOOK
-    assert aws_only.judge_keyless({403: 1000}, taken=999.0).state is State.GOOD
+    assert meanings.of_keyless({403: 1000}, taken=1200.0).state is State.LOOK
+    assert meanings.of_keyless({403: 1000}, taken=999.0).state is State.GOOD
 
 
 @pytest.mark.parametrize(
