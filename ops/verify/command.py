@@ -24,6 +24,7 @@ from ops.progress import Progress
 from ops.sessions import open_session
 from ops.stage import Stage
 from ops.terminal import Terminal
+from ops.usage_plans import is_enabled, keys_of, plans_with
 from ops.verify import alarms, archived, aws_only, cost, path, pipeline, rights, runtime
 from ops.verify.api_client import ApiClient
 from ops.verify.ledger import Ledger
@@ -165,13 +166,13 @@ def open_play(
     is_local = deployment.stage == "local"
     with readable_aws_errors():
         function = clients("lambda").get_function_configuration(FunctionName=deployment.delivery_function)
-        key = clients("apigateway").get_api_key(apiKey=deployment.output("ApiKeyId"), includeValue=True)
+        key = _key(clients("apigateway"), deployment.output("ApiKeyId"))
     url = deployment.output("RecommendationsUrl").rpartition("/")[0]
     return Play(
         deployment,
         session,
         clients,
-        ApiClient.at(url, key["value"], is_local=is_local),
+        ApiClient.at(url, key, is_local=is_local),
         ledger or Ledger.of(deployment.region, *deployment.stacks, function["FunctionArn"]),
         f"verify-{secrets.token_hex(6)}",
         options.event_type,
@@ -182,6 +183,16 @@ def open_play(
         time.monotonic,
         options.is_intrusive,
     )
+
+
+def _key(gateway: Any, key_id: str) -> str:
+    """Return the value of a key; where it is disabled, of another key of its plans: rotate-key makes one."""
+    found = gateway.get_api_key(apiKey=key_id, includeValue=True)
+    if not found["enabled"]:
+        others = (other for plan in plans_with(gateway, key_id) for other in keys_of(gateway, plan["id"]))
+        other = next((other for other in others if is_enabled(gateway, other)), key_id)
+        found = gateway.get_api_key(apiKey=other, includeValue=True)
+    return str(found["value"])
 
 
 def make_client(session: boto3.Session, name: str) -> Any:
@@ -206,4 +217,5 @@ def plan(play: Play) -> list[str]:
             "  - THE EVENT SOURCE IS DISABLED until DeliveryStoppedAlarm rings: 15 to 40 minutes",
             f"  - {aws_only.KEYLESS_REQUESTS:,} requests without a key at once: clients may get a 429",
         ]
-    return [*lines, f"It costs at most {cost.estimate(is_intrusive=play.is_intrusive):.4f} USD."]
+    costs = "On AWS it would cost" if play.is_local else "It costs"
+    return [*lines, f"{costs} at most {cost.estimate(is_intrusive=play.is_intrusive):.4f} USD."]

@@ -44,7 +44,7 @@ class Report:
     def summary(self) -> str:
         """Return the counts as one line."""
         counts = Counter(_word(each) for each in self.results)
-        counted = ", ".join(f"{count} {word}" for word, count in counts.items())
+        counted = ", ".join(f"{word} {count}" for word, count in counts.items())
         return f"{self._verdict()} {len(self.results)} points: {counted}."
 
     def _verdict(self) -> str:

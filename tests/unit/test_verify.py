@@ -180,7 +180,7 @@ def test_a_run_costs_less_than_a_cent_also_with_the_largest_archive_that_is_sear
 def test_the_plan_says_what_other_people_will_notice(is_intrusive):
     deployment = SimpleNamespace(stage="prod", stacks=("personalize-api-prod",), region="eu-west-1")
     fake: Any = SimpleNamespace(
-        deployment=deployment, mark="verify-1", event_type="view", is_intrusive=is_intrusive
+        deployment=deployment, mark="verify-1", event_type="view", is_intrusive=is_intrusive, is_local=False
     )
     text = "\n".join(plan(fake))
     assert "whoever gets the alarms" in text
@@ -273,7 +273,7 @@ REPORT = Report(
 def test_the_report_has_question_call_response_meaning_remedy_and_page_of_each_point():
     text = REPORT.markdown("..")
     for said in (
-        "**The deployment is not proved to work.** 4 points: 1 works, 1 does not work, 1 not played, 1 not",
+        "**The deployment is not proved to work.** 4 points: works 1, does not work 1, not played 1",
         "- Test user: `verify-1`",
         "- Cost: at most 0.0080 USD at list prices",
         "- Question: second?",
