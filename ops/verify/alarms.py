@@ -114,9 +114,19 @@ def _receive(play: Play, queue_url: str) -> Iterator[str]:
         QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=0 if play.is_local else 2
     )
     for each in response.get("Messages", []):
-        message = json.loads(json.loads(each["Body"])["Message"])
-        if message.get("NewStateValue") == "ALARM" and play.mark in message.get("NewStateReason", ""):
-            yield message["AlarmName"]
+        name = alarm_of(each["Body"], play.mark)
+        if name:
+            yield name
+
+
+def alarm_of(body: str, mark: str) -> str:
+    """Return the name of the alarm that a run has set, of a message; empty for any other message. Pure."""
+    try:
+        message = json.loads(json.loads(body)["Message"])
+        is_ours = message["NewStateValue"] == "ALARM" and mark in message["NewStateReason"]
+        return str(message["AlarmName"]) if is_ours else ""
+    except (ValueError, KeyError, TypeError):  # anybody's who may publish to the topic
+        return ""
 
 
 def delivery_stopped(play: Play) -> Answer:

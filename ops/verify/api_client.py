@@ -22,15 +22,14 @@ class UnreachableError(OpsError):
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """``headers`` have names in small letters. ``body`` is parsed JSON, or the text of another body."""
+    """``headers`` have names in small letters. ``body`` is a JSON object; empty for any other body."""
 
     status: int
     headers: Mapping[str, str]
-    body: Any
+    body: Mapping[str, Any]
 
     def __str__(self) -> str:
-        code = self.body.get("Code", "") if isinstance(self.body, dict) else ""
-        return f"{self.status} {code}".strip()
+        return f"{self.status} {self.body.get('Code', '')}".strip()
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ class ApiClient:
 
 def _read(response: Any) -> HttpResponse:
     headers = {name.lower(): value for name, value in response.headers.items()}
-    content = response.read()
     try:
-        return HttpResponse(response.status, headers, json.loads(content))
+        body = json.loads(response.read())
     except ValueError:
-        return HttpResponse(response.status, headers, content.decode(errors="replace"))
+        body = {}
+    return HttpResponse(response.status, headers, body if isinstance(body, dict) else {})

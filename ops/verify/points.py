@@ -77,7 +77,7 @@ class Result:
         if self.answer is None:
             return f"--  {self.point.name}: not played ({self.why_not})"
         finding = self.answer.finding
-        remedy = f" -> {finding.remedy}" if finding.remedy else ""
+        remedy = f" -> {finding.remedy} ({self.point.document})" if finding.remedy else ""
         return f"{finding.state.value}  {self.point.name}: {finding.what}{remedy}"
 
 

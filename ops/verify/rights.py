@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from chalicelib import config
-from ops.diagnosis import bad, good
+from ops.diagnosis import Finding, bad, good
 from ops.verify.play import Play
 from ops.verify.points import Answer, Point
 
@@ -76,7 +75,7 @@ def _partition(play: Play) -> str:
     return play.role.split(":")[1]
 
 
-def judge(decisions: Mapping[tuple[str, str], str]) -> Any:
+def judge(decisions: Mapping[tuple[str, str], str]) -> Finding:
     """Return the finding of decisions by action and resource. Pure."""
     denied = [f"{action} on {arn}" for (action, arn), decision in decisions.items() if decision != "allowed"]
     if denied:
@@ -87,7 +86,7 @@ def judge(decisions: Mapping[tuple[str, str], str]) -> Any:
     return good(f"The role has each of the {len(decisions)} rights that it needs.")
 
 
-def _simulate(play: Play, role_of: Any) -> Answer:
+def _simulate(play: Play, role_of: Callable[[Play], tuple[str, Needed]]) -> Answer:
     role, needed = role_of(play)
     decisions: dict[tuple[str, str], str] = {}
     for actions, arn in needed:

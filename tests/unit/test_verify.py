@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from ops.diagnosis import State, bad, good, look
 from ops.errors import AwsError, InputError, OpsError
+from ops.verify.alarms import alarm_of
 from ops.verify.archive import MAX_SCAN_BYTES
 from ops.verify.command import POINTS, plan
 from ops.verify.cost import estimate
@@ -186,6 +187,23 @@ def test_the_plan_says_what_other_people_will_notice(is_intrusive):
     assert "whoever gets the alarms" in text
     assert "USD" in text
     assert ("THE EVENT SOURCE IS DISABLED" in text) is is_intrusive
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ({"AlarmName": "loud", "NewStateValue": "ALARM", "NewStateReason": "verify-1: a rehearsal"}, "loud"),
+        ({"AlarmName": "loud", "NewStateValue": "ALARM", "NewStateReason": "verify-2: a rehearsal"}, ""),
+        ({"AlarmName": "loud", "NewStateValue": "OK", "NewStateReason": "verify-1: the end"}, ""),
+        ({"AlarmName": "loud"}, ""),
+        ("a mail of somebody else", ""),
+        (["verify-1"], ""),
+    ],
+)
+def test_only_messages_of_the_runs_own_alarms_count(message, name):
+    assert alarm_of(json.dumps({"Message": json.dumps(message)}), "verify-1") == name
+    assert alarm_of(json.dumps(message), "verify-1") == ""
+    assert alarm_of("no JSON", "verify-1") == ""
 
 
 # --- the ledger ---------------------------------------------------------------------------------------------
