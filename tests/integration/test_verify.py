@@ -18,6 +18,7 @@ from ops.verify.ledger import Kind
 from ops.verify.play import Found
 from ops.verify.points import ONLY_ON_AWS, play_points
 from ops.verify.removal import remove_all
+from tests.support.calls import run_command
 from tests.support.clone import clone_project
 from tests.support.program import Program
 from tests.support.verifying import Killed, locate, make_play, needed_for, results_of, with_outputs
@@ -118,6 +119,17 @@ def test_a_healthy_deployment_is_proved_to_work_and_nothing_is_left(project, sta
     assert "| metric | not here | only on AWS |" in report
     assert "USD at list prices" in report
     assert stack.stack.apiKey not in report + ran.stdout + ran.stderr
+
+
+def test_on_aws_it_asks_before_it_makes_anything(stack, project):
+    named = ("verify", "--stage", "dev", "--stack-name", "personalize-api-local")
+    ran = run_command(*named, endpoint_url=stack.stack.awsEndpointUrl, project=project)
+    assert ran.returncode == 1
+    assert "each alarm is set for a moment" in ran.stdout
+    assert "It costs at most 0.00" in ran.stdout
+    assert "--yes is needed where nobody can be asked" in ran.stderr
+    assert "ok" not in ran.stdout
+    assert remains(stack) == NOTHING
 
 
 def test_interrupted_it_says_what_is_left_and_the_next_run_removes_it(project, stack, tmp_path, eventually):
