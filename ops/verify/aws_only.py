@@ -128,25 +128,33 @@ def fill(play: Play) -> Answer:
         "MetricName": "IncomingRecords",
         "Dimensions": [{"Name": "StreamName", "Value": play.stream}],
     }
-    queries = [
-        {"Id": name, "ReturnData": False, "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
-        for name, metric in (("incoming", incoming), ("invoked", none))
+    queries: list[dict[str, Any]] = [
+        {
+            "Id": name,
+            "ReturnData": name == "incoming",
+            "MetricStat": {"Metric": of, "Period": 60, "Stat": "Sum"},
+        }
+        for name, of in (("incoming", incoming), ("invoked", none))
     ]
     expression = "IF(FILL(incoming,0) > 0 AND FILL(invoked,0) == 0, 1, 0)"
     queries.append({"Id": "stopped", "Expression": expression, "ReturnData": True})
 
-    def values() -> list[float]:
+    def values() -> dict[str, list[float]]:
         response = play.clients("cloudwatch").get_metric_data(
             MetricDataQueries=queries,
             StartTime=(play.found.sent_at or play.now()) - timedelta(minutes=2),
             EndTime=play.now() + timedelta(minutes=1),
         )
-        return [float(value) for value in response["MetricDataResults"][0]["Values"]]
+        return {each["Id"]: [*map(float, each["Values"])] for each in response["MetricDataResults"]}
 
-    found = play.poll(lambda: v if 1.0 in (v := values()) else [], play.deadlines.metric, 15.0) or values()
-    return Answer(
-        meanings.of_fill(found), f"GetMetricData of {expression}, invoked without datapoints", f"{found}"
-    )
+    def filled() -> dict[str, list[float]]:
+        found = values()
+        return found if 1.0 in found.get("stopped", []) else {}
+
+    found = play.poll(filled, play.deadlines.metric, 15.0) or values()
+    stopped, arrived = found.get("stopped", []), found.get("incoming", [])
+    call = f"GetMetricData of {expression}, invoked without datapoints"
+    return Answer(meanings.of_fill(stopped, arrived), call, f"{stopped}, IncomingRecords {arrived}")
 
 
 def keyless_requests(play: Play) -> Answer:

@@ -52,10 +52,12 @@ def of_large_body(status: int) -> Finding:
     return bad(f"A body over 6 MB is answered with {status}.", "Report it as a fault of the project.")
 
 
-def of_fill(values: Sequence[float]) -> Finding:
-    """Return what the values of the expression mean. Pure."""
-    if 1.0 in values:
+def of_fill(stopped: Sequence[float], incoming: Sequence[float]) -> Finding:
+    """Return what the values of the expression mean, beside those of IncomingRecords. Pure."""
+    if 1.0 in stopped:
         return good("FILL fills a metric without datapoints, so DeliveryStoppedAlarm can ring.")
+    if not any(incoming):
+        return look("CloudWatch has no value of IncomingRecords yet, so nothing is shown.", "Run it again.")
     return bad(
         "FILL does not fill a metric without datapoints: DeliveryStoppedAlarm may never ring.",
         "Look at IteratorAge in the dashboard, and report it as a fault of the project.",
@@ -94,4 +96,9 @@ def of_tracker(code: str) -> Finding:
             "An unknown tracker looks like invalid events: a wrong TRACKING_ID fills the quarantine.",
             "Nothing is lost: correct EventTrackerId and redrive.",
         )
-    return good(f"An unknown tracker is told apart ({code}): events wait in the stream.")
+    if code == "ResourceNotFoundException":
+        return good("An unknown tracker is told apart: events wait in the stream until it is corrected.")
+    return look(
+        f"An unknown tracker is answered with {code}, which no document names.",
+        "Report it: delivery may have to learn it.",
+    )

@@ -234,9 +234,19 @@ def test_alarms_come_through_the_key_of_the_topic(play, stubs, key, seen, state)
     assert state_of(aws_only.alarm_key(play(found=Found(alarms_seen=seen)))) is state
 
 
-@pytest.mark.parametrize(("values", "state"), [([0.0, 1.0], State.GOOD), ([0.0], State.BAD), ([], State.BAD)])
-def test_whether_fill_fills_a_metric_without_datapoints(play, stubs, values, state):
-    response = {"MetricDataResults": [{"Id": "stopped", "Values": values}]}
+@pytest.mark.parametrize(
+    ("values", "incoming", "state"),
+    [
+        ([0.0, 1.0], [0.0, 3.0], State.GOOD),
+        ([0.0, 0.0], [0.0, 3.0], State.BAD),
+        ([], [3.0], State.BAD),
+        ([0.0], [0.0], State.LOOK),
+        ([], [], State.LOOK),
+    ],
+)
+def test_whether_fill_fills_a_metric_without_datapoints(play, stubs, values, incoming, state):
+    found = [{"Id": "incoming", "Values": incoming}, {"Id": "stopped", "Values": values}]
+    response = {"MetricDataResults": found}
     for _ in range(1 if 1.0 in values else 2):
         stubs["cloudwatch"].add_response("get_metric_data", response)
     assert state_of(aws_only.fill(play())) is state
@@ -286,7 +296,12 @@ def test_what_the_botocore_of_the_runtime_does(play, stubs, payload, state, said
 
 @pytest.mark.parametrize(
     ("code", "state"),
-    [("", State.LOOK), ("InvalidInputException", State.LOOK), ("ResourceNotFoundException", State.GOOD)],
+    [
+        ("", State.LOOK),
+        ("InvalidInputException", State.LOOK),
+        ("ResourceNotFoundException", State.GOOD),
+        ("SurpriseException", State.LOOK),
+    ],
 )
 def test_what_an_unknown_tracker_answers(play, stubs, code, state):
     if code:
