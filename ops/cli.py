@@ -7,8 +7,8 @@
     130   interrupted
 
 ``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, verify, redrive,
-put, query, trace and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice are
-not loaded for ``--help``.
+put, query, trace and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice
+are not loaded for ``--help``.
 """
 
 from __future__ import annotations
@@ -291,7 +291,7 @@ def verify(
     report: Path | None,
 ) -> bool:
     """Play the whole path with a test user: the proof that a deployment works."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _interrupt_on_signals()
     from ops.local_stage import STAGE as LOCAL
     from ops.terminal import open_terminal
     from ops.verify.command import Options, run_verify
@@ -448,7 +448,7 @@ def trace(
     last: str | None,
 ) -> bool:
     """Say what became of the event with the EventId EVENT; change nothing."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _interrupt_on_signals()
     from ops.trace.command import run_trace
 
     return run_trace(event, stage, first, last, stack_name=stack_name, profile=profile, region=region)
