@@ -100,7 +100,7 @@ def _search_lines(name: str, search: Search, one: str, many: str) -> Iterator[st
     if search.found:
         return
     if search.has_more:
-        yield line(name, f"not among the first {search.searched:,} {many}; there are more")
+        yield line(name, f"not among the first {search.searched:,} {many}; there may be more")
     else:
         yield line(name, f"not there ({search.searched:,} {one if search.searched == 1 else many} searched)")
     if search.hidden:

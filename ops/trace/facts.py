@@ -73,14 +73,17 @@ class Search:
 
 @dataclass(frozen=True)
 class Period:
-    """A minute of delivery. ``oldest_age`` is that of the oldest record of a batch that ended in it.
+    """A minute of delivery, or a longer time. ``oldest_age`` is that of the oldest record of a batch that
+    ended in it.
 
-    It is None where no batch ended. ``failures`` counts invocations that ended with an error.
+    It is None where no batch ended. ``failures`` counts invocations that ended with an error, ``not_stored``
+    counts batches that Lambda gave up and could not store in the bucket.
     """
 
     start: datetime
     oldest_age: timedelta | None = None
     failures: int = 0
+    not_stored: int = 0
     length: timedelta = timedelta(minutes=1)
 
     @property
@@ -99,10 +102,14 @@ class DeliveryLine:
 
 @dataclass(frozen=True)
 class Delivery:
-    """How far delivery is: by the metrics, oldest period first, and the newest lines of its log."""
+    """How far delivery is: by the metrics, oldest period first, and the newest lines of its log.
+
+    ``retention`` is how long the stream keeps a record. ``problem``: why nothing was read.
+    """
 
     periods: Sequence[Period] = ()
     lines: Sequence[DeliveryLine] = ()
+    retention: timedelta = timedelta(0)
     problem: str = ""
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
-from itertools import chain, islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.delivery.outcome import RejectedRecord
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 MAX_MESSAGES = 5000
 HIDDEN_SECONDS = 120
-"""More than reading MAX_MESSAGES takes."""
+MAX_SEARCH_SECONDS = 90
+"""Less than HIDDEN_SECONDS. Messages that are shown again look like the end of the queue."""
 MAX_BATCHES = 500
 MAX_KEYS = 20_000
 """Of the prefix of the batches. They are listed, and only those of the days are read, the newest first."""
@@ -45,19 +47,26 @@ def search_quarantine(
     *,
     wait_seconds: int = 1,
     max_messages: int = MAX_MESSAGES,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Search:
-    """Return the messages that hold an event. The search ends with the round that has the first of them."""
+    """Return the messages that hold an event. The search ends with the round that has the first of them.
+
+    It also ends after MAX_SEARCH_SECONDS of ``clock``, and after ``max_messages``. Then it is not complete.
+    """
+    end = clock() + MAX_SEARCH_SECONDS
     hidden = _hidden(sqs, queue_url)
     found: list[PutAside] = []
     searched = 0
     with HeldMessages(sqs, queue_url, wait_seconds, HIDDEN_SECONDS) as held:
         for messages in held.rounds():
-            searched += len(messages)
             # One after another: a message may point to a record of several megabytes.
-            found += chain.from_iterable(_copies_of_message(each, bucket, event_id) for each in messages)
-            if found or searched >= max_messages:
+            for each in takewhile(lambda _: clock() < end, messages):
+                found += _copies_of_message(each, bucket, event_id)
+                searched += 1
+            if found or searched >= max_messages or clock() >= end:
                 break
-    return Search(found, searched, has_more=not found and searched >= max_messages, hidden=hidden)
+        is_stopped = searched >= max_messages or clock() >= end
+    return Search(found, searched, has_more=not found and is_stopped, hidden=hidden)
 
 
 def search_given_up(bucket: Bucket, event_id: str, days: Days, *, max_batches: int = MAX_BATCHES) -> Search:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -31,12 +32,13 @@ from tests.support.factories import NOW, kinesis_record, request
 QUEUE = "https://sqs.us-east-1.amazonaws.com/111122223333/quarantine"
 SHARD = "shardId-000000000000"
 FOLDER = f"aws/lambda/11111111-2222-3333-4444-555555555555/{SHARD}/2026/01/31"
+CLIENTS = ("athena", "sqs", "s3", "cloudwatch", "logs", "kinesis")
 DAYS = Days(date(2026, 1, 25), date(2026, 1, 31))
 
 
 @pytest.fixture
 def clients():
-    made = {name: boto3.client(name) for name in ("athena", "sqs", "s3", "cloudwatch", "logs")}
+    made = {name: boto3.client(name) for name in CLIENTS}
     stubs = {name: Stubber(client) for name, client in made.items()}
     for stub in stubs.values():
         stub.activate()
@@ -116,6 +118,30 @@ def test_the_search_of_the_queue_is_bounded(clients):
     assert (search.searched, search.has_more, search.is_complete) == (3, True, False)
 
 
+def test_the_search_ends_before_the_first_messages_are_shown_again(clients):
+    made, stubs = clients
+    hides(stubs["sqs"], 0)
+    receives(stubs["sqs"], message(1), message(2), message(3))
+    receives(stubs["sqs"])
+    shows_again(stubs["sqs"], 1, 2, 3)
+    seconds = itertools.count(step=30)
+    search = search_quarantine(
+        made["sqs"], QUEUE, Bucket(made["s3"], "archive"), "unknown", clock=lambda: next(seconds)
+    )
+    assert (search.searched, search.has_more, search.is_complete) == (2, True, False)
+
+
+def test_an_end_of_the_queue_that_comes_too_late_is_none(clients):
+    made, stubs = clients
+    hides(stubs["sqs"], 0)
+    receives(stubs["sqs"])
+    clock = iter([0, put_aside.MAX_SEARCH_SECONDS + 1])
+    search = search_quarantine(
+        made["sqs"], QUEUE, Bucket(made["s3"], "archive"), "unknown", clock=lambda: next(clock)
+    )
+    assert search.has_more and not search.is_complete
+
+
 def batch(*requests, first=1):
     records = [
         Record(SHARD, str(number), "s1", json.dumps(one).encode(), NOW.timestamp())
@@ -169,10 +195,11 @@ def test_the_search_of_the_batches_is_bounded(clients):
     assert (search.searched, search.has_more) == (1, True)
 
 
-def reader(made, flow=Flow.ONE_STACK):
-    deployment = Deployment("us-east-1", "prod", flow, ("shop",), {"DeliverEventsName": "deliver"})
-    found = DeliveryReader.of(deployment, Stage(ROOT, "prod"), boto3.Session())
-    return DeliveryReader(made["cloudwatch"], made["logs"], found.service, found.function)
+def reader(made, flow=Flow.ONE_STACK, **parameters):
+    outputs = {"DeliverEventsName": "deliver", "EventStreamName": "events"}
+    deployment = Deployment("us-east-1", "prod", flow, ("shop",), outputs, parameters)
+    session: Any = Session(made)
+    return DeliveryReader.of(deployment, Stage(ROOT, "prod"), session)
 
 
 def test_the_metrics_have_the_name_that_the_functions_file_them_under(clients):
@@ -181,7 +208,71 @@ def test_the_metrics_have_the_name_that_the_functions_file_them_under(clients):
     assert reader(made, Flow.STEPWISE).service == "personalize-api-prod"
 
 
-def test_delivery_is_read_from_two_metrics_and_the_newest_lines(clients):
+def test_the_time_that_the_stream_keeps_a_record_is_that_of_the_deployment(clients):
+    made, stubs = clients
+    assert reader(made, StreamRetentionHours="96").retention() == timedelta(hours=96)
+    summary = {
+        "StreamName": "events",
+        "StreamARN": "arn:aws:kinesis:us-east-1:111122223333:stream/events",
+        "StreamStatus": "ACTIVE",
+        "RetentionPeriodHours": 48,
+        "StreamCreationTimestamp": NOW,
+        "EnhancedMonitoring": [],
+        "OpenShardCount": 1,
+    }
+    stubs["kinesis"].add_response(
+        "describe_stream_summary", {"StreamDescriptionSummary": summary}, {"StreamName": "events"}
+    )
+    assert reader(made).retention() == timedelta(hours=48)
+
+
+@pytest.mark.parametrize(("age", "seconds"), [(timedelta(hours=2), 60), (timedelta(days=10), 3600)])
+def test_metrics_are_read_from_the_arrival_on_in_pages(clients, age, seconds):
+    made, stubs = clients
+    queries = [
+        {
+            "Id": name,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": namespace,
+                    "MetricName": metric,
+                    "Dimensions": [{"Name": key, "Value": value}],
+                },
+                "Period": seconds,
+                "Stat": statistic,
+            },
+        }
+        for name, namespace, metric, key, value, statistic in (
+            ("age", "PersonalizeApi", "OldestEventAge", "service", "shop", "Maximum"),
+            ("failures", "AWS/Lambda", "Errors", "FunctionName", "deliver", "Sum"),
+            ("not_stored", "AWS/Lambda", "DestinationDeliveryFailures", "FunctionName", "deliver", "Sum"),
+        )
+    ]
+    length = timedelta(seconds=seconds)
+    first = NOW - age - (timedelta(minutes=6) if seconds == 60 else timedelta(hours=1))
+    asked = {
+        "MetricDataQueries": queries,
+        "StartTime": first,
+        "EndTime": NOW,
+        "ScanBy": "TimestampAscending",
+    }
+    pages = [
+        ({"Id": "age", "Timestamps": [first], "Values": [3.0]}, {}),
+        (
+            {"Id": "not_stored", "Timestamps": [first, first + length], "Values": [0.0, 2.0]},
+            {"NextToken": "1"},
+        ),
+    ]
+    for (result, token), more in zip(pages, ({"NextToken": "1"}, {}), strict=True):
+        response = {"MetricDataResults": [result], **more}
+        stubs["cloudwatch"].add_response("get_metric_data", response, asked | token)
+    assert reader(made).periods(NOW - age, NOW) == [
+        Period(first, timedelta(seconds=3), length=length),
+        Period(first + length, not_stored=2, length=length),
+    ]
+
+
+def test_delivery_is_read_from_three_metrics_and_the_newest_lines(clients):
     made, stubs = clients
     start, now = NOW - timedelta(minutes=2), NOW
     stubs["cloudwatch"].add_response(
@@ -192,7 +283,12 @@ def test_delivery_is_read_from_two_metrics_and_the_newest_lines(clients):
                 {"Id": "failures", "Timestamps": [start], "Values": [2.0]},
             ]
         },
-        {"MetricDataQueries": ANY, "StartTime": start, "EndTime": now, "ScanBy": "TimestampAscending"},
+        {
+            "MetricDataQueries": ANY,
+            "StartTime": start - timedelta(minutes=6),
+            "EndTime": now,
+            "ScanBy": "TimestampAscending",
+        },
     )
     line = {"message": "Delivery", "OldestEventAge": [61.0], "reasons": {"Throttled.": 3}, "Retried": [3]}
     at = int(NOW.timestamp() * 1000)
@@ -209,12 +305,13 @@ def test_delivery_is_read_from_two_metrics_and_the_newest_lines(clients):
             "startTime": at - 15 * 60 * 1000,
         },
     )
-    found = reader(made).read(start + timedelta(seconds=30), now)
+    found = reader(made, StreamRetentionHours="72").read(start + timedelta(seconds=30), now)
     assert found.periods == [
         Period(start, timedelta(seconds=1.5), 2),
         Period(start + timedelta(minutes=1), timedelta(seconds=61)),
     ]
     assert found.lines == [DeliveryLine(NOW, timedelta(seconds=61), ["Throttled."])]
+    assert found.retention == timedelta(hours=72)
 
 
 class Session:
@@ -228,11 +325,14 @@ def tracer(made):
     outputs = {
         "DeliverEventsName": "deliver",
         "EventsBucket": "archive",
+        "EventStreamName": "events",
         "EventsDatabase": "shop",
         "QueryWorkGroup": "shop-queries",
         "QuarantineQueueUrl": QUEUE,
     }
-    deployment = Deployment("us-east-1", "prod", Flow.ONE_STACK, ("shop",), outputs)
+    deployment = Deployment(
+        "us-east-1", "prod", Flow.ONE_STACK, ("shop",), outputs, {"StreamRetentionHours": "72"}
+    )
     session: Any = Session(made)
     return Tracer(Stage(ROOT, "prod"), deployment, session)
 
@@ -284,7 +384,8 @@ def test_on_aws_every_place_is_asked_and_delivery_only_where_it_decides(clients)
     hides(stubs["sqs"], 0)
     receives(stubs["sqs"])
     lists(stubs["s3"])
-    result = {"Id": "age", "Timestamps": [NOW], "Values": [1.0]}
+    minutes = [NOW + timedelta(minutes=number) for number in (0, 8, 16)]
+    result = {"Id": "age", "Timestamps": minutes, "Values": [1.0, 1.0, 1.0]}
     stubs["cloudwatch"].add_response("get_metric_data", {"MetricDataResults": [result]})
     stubs["logs"].add_response("filter_log_events", {"events": []})
     found = report(tracer(made).facts("it's %", DAYS, NOW + timedelta(minutes=30)))

@@ -38,7 +38,8 @@ def archived(*changes):
 def facts(**changes):
     """An event on AWS that was delivered, unless changed."""
     days = Days(date(2026, 1, 25), date(2026, 1, 31))
-    delivery = Delivery([Period(NOW, timedelta(seconds=1))])
+    periods = [Period(NOW + timedelta(minutes=number), timedelta(seconds=1)) for number in (0, 8, 16)]
+    delivery = Delivery(periods, retention=timedelta(hours=72))
     return Facts(
         **{
             "event_id": "id-1",
@@ -100,7 +101,7 @@ def test_a_batch_that_was_given_up_is_put_back_by_another_option():
 @pytest.mark.parametrize(
     ("search", "said"),
     [
-        (Search((), 5000, has_more=True), "not among the first 5,000 messages; there are more"),
+        (Search((), 5000, has_more=True), "not among the first 5,000 messages; there may be more"),
         (Search((), 2, hidden=7), "7 more are held by another reader"),
         (Search(problem="These credentials may not call ReceiveMessage"), "could not be searched: These"),
     ],
