@@ -25,7 +25,7 @@ with log.open("a") as file:
     file.write(json.dumps(words) + "\\n")
 service, command = words[:2]
 if ["delete-" + command.removeprefix("describe-"), *words[2:4]] in [call[1:4] for call in earlier]:
-    sys.exit(254)
+    sys.exit("An error occurred (ResourceNotFoundException) when calling " + command)
 query = words[words.index("--query") + 1] if "--query" in words else ""
 if query.endswith("status"):
     print("ACTIVE" if [call for call in earlier if call == words] else "CREATE IN_PROGRESS")
@@ -35,6 +35,19 @@ elif query:
     print("arn:aws:" + service + ":us-east-1:111122223333:" + command.removeprefix("create-") + "/shop")
 '''
 NOTES = '#!/bin/sh\nprintf "%s\\n" "$*" >> "{name}.txt"\n'
+
+
+def run(script, folder):
+    """Run a script in a shell of its own, with the programs of a folder. Return how it ended."""
+    return subprocess.run(
+        ["sh", "-eu", "-c", script],
+        cwd=folder,
+        env={"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +60,7 @@ def ran(tmp_path_factory):
     for name, text in programs.items():
         (folder / "bin" / name).write_text(text)
         (folder / "bin" / name).chmod(0o755)
-    ended = subprocess.run(
-        ["sh", "-eu", "-c", "\n".join(BLOCKS)],
-        cwd=folder,
-        env={"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ended = run("\n".join(BLOCKS), folder)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
     return folder
@@ -110,6 +115,56 @@ def test_the_two_values_reach_the_deployment(ran):
     assert deployed.startswith("deploy-stack STAGE=prod ARGS=")
     assert f"CampaignArn={campaign}" in deployed and "EventTrackerId=" in deployed
     assert checks == ["doctor STAGE=prod", "verify STAGE=prod"] and destroyed == "destroy STAGE=prod"
+
+
+def test_the_campaign_is_removed_first(calls):
+    removed = [command for _, command, *_ in calls if command.startswith("delete-")]
+    assert removed[:2] == ["delete-campaign", "delete-recommender"]
+    text = DOCUMENT.partition("## Remove everything")[2]
+    assert text.index("delete-campaign") < text.index("make destroy")
+
+
+def test_a_command_that_asks_has_a_block_of_its_own():
+    asking = [block for block in BLOCKS if re.search(r"^make ", block, re.MULTILINE)]
+    assert len(asking) == 4 and all(block.count("\n") == 1 for block in asking)
+
+
+def test_no_variable_is_one_that_zsh_keeps_for_itself():
+    assert not re.search(r"\b(status|path|argv|pipestatus)=", "\n".join(BLOCKS))
+
+
+def test_a_new_shell_can_remove_what_another_has_made(ran):
+    """``rm`` only notes its words, so the file is still there."""
+    [removal] = [block for block in BLOCKS if "delete-campaign" in block]
+    ended = run(f"{removal}\necho $CAMPAIGN_ARN $RECOMMENDER_ARN $BUCKET $AWS_DEFAULT_REGION", ran)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.split() == [
+        "arn:aws:personalize:us-east-1:111122223333:campaign/shop",
+        "arn:aws:personalize:us-east-1:111122223333:recommender/shop",
+        "shop-personalize-111122223333",
+        "us-east-1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("function", "command", "said"),
+    [
+        (
+            "wait_until_gone",
+            "echo 'ExpiredTokenException: renew' >&2; exit 255",
+            "Not known whether it is gone",
+        ),
+        ("wait_until_gone", "echo DELETE FAILED", "It is DELETE FAILED"),
+        ("wait_until_active", "echo CREATE FAILED", "It is CREATE FAILED"),
+        ("wait_until_gone", "echo ResourceNotFoundException >&2; exit 254", ""),
+    ],
+)
+def test_waiting_ends_at_a_failure_and_says_so(tmp_path, function, command, said):
+    [defined] = re.findall(rf"^{function}\(\) {{.*?^}}$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    (tmp_path / "describe").write_text(f"{command}\n")
+    ended = run(f"{defined}\n{function} sh describe", tmp_path)
+    assert (ended.returncode == 0) is not bool(said)
+    assert said in ended.stderr
 
 
 def test_policies_and_schema_are_those_of_this_bucket_and_file(ran):
