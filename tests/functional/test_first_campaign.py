@@ -129,6 +129,10 @@ def test_a_command_that_asks_has_a_block_of_its_own():
     assert len(asking) == 4 and all(block.count("\n") == 1 for block in asking)
 
 
+def test_no_block_has_a_comment_which_zsh_would_run():
+    assert not re.search(r"(^|\s)#", "\n".join(BLOCKS))
+
+
 def test_no_variable_is_one_that_zsh_keeps_for_itself():
     assert not re.search(r"\b(status|path|argv|pipestatus)=", "\n".join(BLOCKS))
 
