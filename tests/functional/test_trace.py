@@ -38,7 +38,8 @@ DAYS = Days(date(2026, 1, 25), date(2026, 1, 31))
 
 @pytest.fixture
 def clients():
-    made = {name: boto3.client(name) for name in CLIENTS}
+    make: Any = boto3.client
+    made = {name: make(name) for name in CLIENTS}
     stubs = {name: Stubber(client) for name, client in made.items()}
     for stub in stubs.values():
         stub.activate()
