@@ -11,50 +11,57 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chalicelib import config
-from ops.diagnosis import bad, good
+from chalicelib.observability import NAMESPACE
+from ops.diagnosis import bad, good, look
 from ops.errors import AwsError
 from ops.given_up import PREFIX
 from ops.personalize_checks import describe_campaigns
-from ops.verify import meanings
+from ops.verify import delivery, meanings
 from ops.verify.play import Play
 from ops.verify.points import Answer, NotHereError, Point
 
 LARGE_BODY_BYTES = 6_500_000
 KEYLESS_REQUESTS = 1000
 """More than a method takes in the seconds that they need. AWS does not bill requests without a key."""
+MOST_FILTERS = 10
 _THREADS = 128
 
 
 def recommender(play: Play) -> Answer:
-    """A recommender's ARN is the resource of GetRecommendations: a role with that ARN alone got a list."""
+    """Whether the API's role, whatever its policy says, may ask a recommender."""
     arn = config.read("CAMPAIGN_ARN", play.variables)
-    call = "the policy of the API's role and POST /recommendations"
+    call = "POST /recommendations"
     if ":recommender/" not in arn:
         raise NotHereError("CAMPAIGN_ARN is no recommender")
     is_personalize = play.found.source == "personalize"
     finding = (
-        good("A right on the recommender's ARN is enough.")
+        good("The rights of the API's role are enough to ask the recommender.")
         if is_personalize
-        else bad("The role may not ask the recommender.", "Deploy again, then see the log line's reason.")
+        else bad(
+            "The recommender gave no list.", "See the reason in the log line. If it is denied: deploy again."
+        )
     )
     return Answer(finding, call, f"source {play.found.source}")
 
 
 def filter_right(play: Play) -> Answer:
     """Ask with a filter as somebody who has a right on the campaign only."""
+    credentials = play.session.get_credentials()
+    if credentials and credentials.token:
+        raise NotHereError(
+            "needs an IAM user's own keys: GetFederationToken takes no credentials of a session"
+        )
     arn = str(config.read("CAMPAIGN_ARN", play.variables))
     [campaign, *_] = describe_campaigns(play.clients("personalize"), play.variables, play.deployment.region)
     if not campaign.dataset_group:
         raise NotHereError("the campaign names no dataset group")
-    found = play.clients("personalize").list_filters(datasetGroupArn=campaign.dataset_group)["Filters"]
-    active = [each["filterArn"] for each in found if each["status"] == "ACTIVE"]
-    if not active:
-        raise NotHereError("there is no filter to ask with")
+    chosen = _filter_without_parameters(play, campaign.dataset_group)
     statement = {"Effect": "Allow", "Action": "personalize:GetRecommendations", "Resource": arn}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     response = play.clients("sts").get_federation_token(
@@ -65,15 +72,29 @@ def filter_right(play: Play) -> Answer:
     asked = {f"{campaign.kind}Arn": arn, "userId": play.mark, "numResults": 1}
     if code := _code_of(lambda: runtime.get_recommendations(**asked)):
         raise AwsError(f"These credentials may not ask the campaign without a filter either ({code}).")
-    code = _code_of(lambda: runtime.get_recommendations(**asked, filterArn=active[0]))
+    code = _code_of(lambda: runtime.get_recommendations(**asked, filterArn=chosen))
     return Answer(meanings.of_filter(code), call, code or "a list")
+
+
+def _filter_without_parameters(play: Play, dataset_group: str) -> str:
+    """Return the ARN of a filter that takes no values: its expression has no ``$``. Raises NotHereError."""
+    personalize = play.clients("personalize")
+    pages = personalize.get_paginator("list_filters").paginate(datasetGroupArn=dataset_group)
+    active = (each["filterArn"] for page in pages for each in page["Filters"] if each["status"] == "ACTIVE")
+    for arn in islice(active, MOST_FILTERS):
+        described = personalize.describe_filter(filterArn=arn)["filter"]
+        if "$" not in described["filterExpression"]:
+            return str(arn)
+    raise NotHereError(f"there is no filter without parameters among the first {MOST_FILTERS}")
 
 
 def failure_destination(play: Play) -> Answer:
     """Lambda took a bucket as destination from a role that may write below two prefixes only."""
-    functions = play.clients("lambda")
-    found = functions.list_event_source_mappings(FunctionName=play.deployment.delivery_function)
-    [mapping] = found["EventSourceMappings"]
+    call = "ListEventSourceMappings, ListObjectsV2 of aws/lambda/, DestinationDeliveryFailures of 14 days"
+    mappings = delivery.event_sources(play)
+    if len(mappings) != 1:
+        return delivery.not_one(mappings, call)
+    [mapping] = mappings
     destination = mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
     prefix = f"{PREFIX}{mapping['UUID']}/"
     listed = play.clients("s3").list_objects_v2(Bucket=play.bucket.name, Prefix=prefix, MaxKeys=1)
@@ -83,16 +104,16 @@ def failure_destination(play: Play) -> Answer:
         Dimensions=[{"Name": "FunctionName", "Value": play.deployment.delivery_function}],
         StartTime=play.now() - timedelta(days=14),
         EndTime=play.now(),
-        Period=86400,
+        Period=3600,
         Statistics=["Sum"],
     )["Datapoints"]
+    day = play.now() - timedelta(days=1, hours=1)  # A datapoint has the time at which its hour begins.
     failures = int(sum(each["Sum"] for each in sums))
+    today = int(sum(each["Sum"] for each in sums if each["Timestamp"] >= day))
     written = listed.get("KeyCount", 0) > 0
-    call = "ListEventSourceMappings, ListObjectsV2 of aws/lambda/, DestinationDeliveryFailures of 14 days"
     came = f"{mapping['State']}, destination {destination or 'none'}, {failures} failures, written: {written}"
-    return Answer(
-        meanings.of_destination(mapping["State"], destination, failures, is_written=written), call, came
-    )
+    finding = meanings.of_destination(mapping["State"], destination, failures, today, is_written=written)
+    return Answer(finding, call, came)
 
 
 def large_body(play: Play) -> Answer:
@@ -117,12 +138,16 @@ def alarm_key(play: Play) -> Answer:
         return Answer(
             good("CloudWatch publishes through the key of the topic. Mails take the same way."), call, came
         )
+    if key:
+        return Answer(
+            look("No alarm was set, so the key is not proved.", "See the point 'alarms'."), call, came
+        )
     return Answer(bad("The topic has no key of its own.", "Deploy again."), call, came)
 
 
 def fill(play: Play) -> Answer:
     """The expression of DeliveryStoppedAlarm, with a metric that nobody has ever published."""
-    none = {"Namespace": "PersonalizeApi", "MetricName": "verify-none"}
+    none = {"Namespace": NAMESPACE, "MetricName": "verify-none"}
     incoming = {
         "Namespace": "AWS/Kinesis",
         "MetricName": "IncomingRecords",
@@ -214,7 +239,7 @@ def points() -> Iterator[Point]:
     alarms = "docs/operations.md#alarms"
     questions = {
         "recommender": (
-            "Is a recommender's ARN a resource of GetRecommendations?",
+            "Are the rights of the API's role enough to ask a recommender?",
             roles,
             recommender,
             ("recommendation",),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chalicelib.observability import NAMESPACE
+from ops import diagnosis
 from ops.diagnosis import Finding, bad, good
 from ops.locate import log_group
 from ops.verify.play import Play
+from ops.verify.points import Answer
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def _last(lines: list[BatchLine]) -> str:
 def metric_datapoints(play: Play, name: str, since: datetime) -> Iterator[float]:
     """Yield the sums of a metric of the functions since a moment."""
     response = play.clients("cloudwatch").get_metric_statistics(
-        Namespace="PersonalizeApi",
+        Namespace=NAMESPACE,
         MetricName=name,
         Dimensions=[{"Name": "service", "Value": play.variables.get("SERVICE_NAME", "personalize-api")}],
         StartTime=datetime.fromtimestamp(since.timestamp() - 60, since.tzinfo),
@@ -103,3 +106,14 @@ def metric_datapoints(play: Play, name: str, since: datetime) -> Iterator[float]
     )
     for each in response["Datapoints"]:
         yield each["Sum"]
+
+
+def event_sources(play: Play) -> list[Mapping[str, Any]]:
+    """Return the event sources of the function that delivers events. A whole deployment has one."""
+    found = play.clients("lambda").list_event_source_mappings(FunctionName=play.deployment.delivery_function)
+    return [*found["EventSourceMappings"]]
+
+
+def not_one(mappings: Sequence[Mapping[str, Any]], call: str) -> Answer:
+    """Return the answer of a point that needs the one event source, where there is none or another. Pure."""
+    return Answer(diagnosis.event_source(mappings, {}, {}), call, f"{len(mappings)} event sources")

@@ -21,21 +21,32 @@ def of_filter(code: str) -> Finding:
     )
 
 
-def of_destination(state: str, destination: str, failures: int, *, is_written: bool) -> Finding:
-    """Return what is known of the destination of given-up batches. Pure."""
+def of_destination(
+    state: str, destination: str, failures: int, failures_today: int, *, is_written: bool
+) -> Finding:
+    """Return what is known of the destination of given-up batches. Pure.
+
+    ``failures`` are those of two weeks, ``failures_today`` those of them of the last day.
+    """
     if not destination:
         return bad("What Lambda gives up goes nowhere.", "Deploy again.")
+    rights = "The role needs s3:PutObject on aws/lambda/* and s3:ListBucket. Only the archive has the events."
+    if failures_today:
+        return bad(f"Lambda could not store {failures_today} given-up batches in the last day.", rights)
     if failures:
-        return bad(
-            f"Lambda could not store {failures} given-up batches.",
-            "The role needs s3:PutObject on aws/lambda/* and s3:ListBucket. Only the archive has the events.",
+        return look(
+            f"Lambda could not store {failures} given-up batches. The last day has none of them.", rights
         )
     if is_written:
         return good("Lambda has stored a given-up batch with these rights, without kinesis:ListStreams.")
-    return look(
-        f"Lambda took the destination with these rights, without kinesis:ListStreams, and is {state}. No "
-        "batch was given up yet, so nothing was written.",
-        "Nothing. GivenUpNotStoredAlarm rings if it cannot be written.",
+    if state != "Enabled":
+        return look(
+            f"Lambda has the destination, and the event source is {state}: it is not in use.",
+            "Wait until it is Enabled, then run this again.",
+        )
+    return good(
+        "Lambda took the destination with these rights, without kinesis:ListStreams. Nothing was given up "
+        "yet, so no write was seen: GivenUpNotStoredAlarm rings if one fails."
     )
 
 

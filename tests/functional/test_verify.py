@@ -6,14 +6,17 @@ The others run against the emulator, in tests/integration/test_verify.py.
 import io
 import json
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from email.message import Message
 from itertools import count
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import BaseHandler
+from urllib.response import addinfourl
 
 import boto3
 import pytest
+from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.stub import ANY, Stubber
 
 from ops.diagnosis import State
@@ -146,14 +149,25 @@ def test_whether_a_filter_needs_a_right_of_its_own(code, state):
     assert meanings.of_filter(code).state is state
 
 
-def script_filters(stubs, *filters):
-    """The campaign, its dataset group, and the filters of that."""
+def script_filters(
+    stubs, *filters, expressions=('EXCLUDE ItemID WHERE Interactions.EVENT_TYPE IN ("watch")',)
+):
+    """The campaign, its dataset group, and the filters of that, of which some are described."""
     campaign = {"status": "ACTIVE", "solutionVersionArn": f"{SOLUTION}/1"}
     stubs["personalize"].add_response("describe_campaign", {"campaign": campaign}, {"campaignArn": CAMPAIGN})
     version = {"solutionVersion": {"datasetGroupArn": GROUP, "recipeArn": "arn:aws:personalize:::recipe/x"}}
     stubs["personalize"].add_response("describe_solution_version", version)
     found = filters or ({"filterArn": FILTER, "status": "ACTIVE"},)
-    stubs["personalize"].add_response("list_filters", {"Filters": [*found]}, {"datasetGroupArn": GROUP})
+    for number, each in enumerate(found):  # Each on a page of its own.
+        asked = {"datasetGroupArn": GROUP} | ({"nextToken": str(number)} if number else {})
+        page = {"Filters": [each]} | ({"nextToken": str(number + 1)} if number + 1 < len(found) else {})
+        stubs["personalize"].add_response("list_filters", page, asked)
+        if each["status"] == "ACTIVE" and number < len(expressions):
+            described = {"filterExpression": expressions[number]}
+            asked = {"filterArn": each["filterArn"]}
+            stubs["personalize"].add_response("describe_filter", {"filter": described}, asked)
+            if "$" not in expressions[number]:
+                return
 
 
 def test_without_an_active_filter_the_question_is_not_asked(play, stubs):
@@ -162,8 +176,27 @@ def test_without_an_active_filter_the_question_is_not_asked(play, stubs):
         aws_only.filter_right(play())
 
 
+@pytest.mark.parametrize("filters", [11, 3])
+def test_no_more_than_ten_filters_are_looked_at_for_one_without_parameters(play, stubs, filters):
+    found = [{"filterArn": f"{FILTER}-{number}", "status": "ACTIVE"} for number in range(min(filters, 10))]
+    script_filters(stubs, *found, expressions=["INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)"] * 10)
+    with pytest.raises(NotHereError, match="no filter without parameters"):
+        aws_only.filter_right(play())
+
+
+def test_credentials_of_a_session_cannot_ask_with_a_right_on_the_campaign_alone(play):
+    session = boto3.Session("key", "secret", "token", region_name="eu-west-1")
+    point = Point("filter", "?", "docs/api.md", aws_only.filter_right)
+    [result] = play_points([point], play(session=session))
+    assert result.why_not.startswith("needs an IAM user's own keys")
+    assert result.is_excused
+
+
 def test_a_filter_is_asked_for_with_a_right_on_the_campaign_alone(play, stubs):
-    script_filters(stubs)
+    with_values = {"filterArn": f"{FILTER}-of-a-genre", "status": "ACTIVE"}
+    without = {"filterArn": FILTER, "status": "ACTIVE"}
+    expressions = ("INCLUDE ItemID WHERE Items.GENRE IN ($GENRE)", "EXCLUDE ItemID WHERE Items.AGE > 3")
+    script_filters(stubs, with_values, without, expressions=expressions)
     credentials = {"AccessKeyId": "A" * 16, "SecretAccessKey": "s", "SessionToken": "t", "Expiration": NOW}
     stubs["sts"].add_response("get_federation_token", {"Credentials": credentials}, {
         "Name": "verify-1", "Policy": ANY, "DurationSeconds": 900,
@@ -175,6 +208,9 @@ def test_a_filter_is_asked_for_with_a_right_on_the_campaign_alone(play, stubs):
     runtime_stub.add_client_error("get_recommendations", "AccessDeniedException", expected_params=asked)
 
     class Session:
+        def get_credentials(self):
+            return Credentials("key", "secret")
+
         def client(self, service, **credentials):
             assert credentials["aws_session_token"] == "t"
             return stubs.client(service)
@@ -197,21 +233,25 @@ def test_a_token_that_is_denied_leaves_the_question_open(play, stubs):
 @pytest.mark.parametrize(
     ("known", "state"),
     [
-        ((0, True, "arn:aws:s3:::archive"), State.GOOD),
-        ((0, False, "arn:aws:s3:::archive"), State.LOOK),
-        ((2, True, "arn:aws:s3:::archive"), State.BAD),
-        ((0, False, ""), State.BAD),
+        ((None, True, "Enabled", "arn:aws:s3:::archive"), State.GOOD),
+        ((None, False, "Enabled", "arn:aws:s3:::archive"), State.GOOD),
+        ((None, False, "Creating", "arn:aws:s3:::archive"), State.LOOK),
+        ((24, True, "Enabled", "arn:aws:s3:::archive"), State.BAD),
+        ((26, True, "Enabled", "arn:aws:s3:::archive"), State.LOOK),
+        ((None, False, "Enabled", ""), State.BAD),
     ],
 )
 def test_what_is_known_of_the_destination_of_given_up_batches(play, stubs, known, state):
-    failures, written, destination = known
-    mapping: dict[str, Any] = {"UUID": UUID, "State": "Enabled"}
+    failed_hours_ago, written, source_state, destination = known
+    mapping: dict[str, Any] = {"UUID": UUID, "State": source_state}
     if destination:
         mapping["DestinationConfig"] = {"OnFailure": {"Destination": destination}}
     stubs["lambda"].add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
     asked = {"Bucket": "archive", "Prefix": f"aws/lambda/{UUID}/", "MaxKeys": 1}
     stubs["s3"].add_response("list_objects_v2", {"KeyCount": int(written)}, asked)
-    datapoints = [{"Sum": float(failures)}] if failures else []
+    datapoints = []
+    if failed_hours_ago:
+        datapoints.append({"Sum": 2.0, "Timestamp": NOW - timedelta(hours=failed_hours_ago)})
     stubs["cloudwatch"].add_response("get_metric_statistics", {"Datapoints": datapoints})
     assert state_of(aws_only.failure_destination(play())) is state
 
@@ -226,7 +266,7 @@ def test_what_a_body_over_6_mb_is_answered_with(play, status, state):
 
 
 @pytest.mark.parametrize(
-    ("key", "seen", "state"), [("k", 3, State.GOOD), ("", 3, State.BAD), ("k", 0, State.BAD)]
+    ("key", "seen", "state"), [("k", 3, State.GOOD), ("", 3, State.BAD), ("k", 0, State.LOOK)]
 )
 def test_alarms_come_through_the_key_of_the_topic(play, stubs, key, seen, state):
     attributes = {"KmsMasterKeyId": key} if key else {}

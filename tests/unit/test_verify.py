@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from ops.diagnosis import State, bad, good, look
 from ops.errors import AwsError, InputError, OpsError
+from ops.verify import meanings
 from ops.verify.alarms import alarm_of
 from ops.verify.archive import MAX_SCAN_BYTES
 from ops.verify.command import POINTS, plan
@@ -204,6 +205,12 @@ def test_only_messages_of_the_runs_own_alarms_count(message, name):
     assert alarm_of(json.dumps({"Message": json.dumps(message)}), "verify-1") == name
     assert alarm_of(json.dumps(message), "verify-1") == ""
     assert alarm_of("no JSON", "verify-1") == ""
+
+
+def test_what_was_not_seen_of_given_up_batches_is_not_claimed():
+    finding = meanings.of_destination("Enabled", "arn:aws:s3:::archive", 0, 0, is_written=False)
+    assert finding.state is State.GOOD
+    assert "no write was seen" in finding.what
 
 
 # --- the ledger ---------------------------------------------------------------------------------------------
