@@ -35,8 +35,9 @@ from ops.verify.report import Report
 
 POINTS: tuple[Point, ...] = (
     *path.POINTS,
-    *pipeline.points(),
     *alarms.points(),
+    *pipeline.points(),
+    *alarms.stopped_points(),
     *rights.points(),
     *runtime.points(),
     *aws_only.points(),

@@ -7,6 +7,7 @@ from functools import partial
 
 from chalicelib import config
 from ops.diagnosis import Finding, bad, good
+from ops.errors import NotDeployedError
 from ops.verify.play import Play
 from ops.verify.points import Answer, Point
 
@@ -55,7 +56,13 @@ def archive_role(play: Play) -> tuple[str, Needed]:
     found = play.clients("firehose").describe_delivery_stream(
         DeliveryStreamName=play.deployment.output("ArchiveName")
     )
-    [destination] = found["DeliveryStreamDescription"]["Destinations"]
+    destinations = found["DeliveryStreamDescription"]["Destinations"]
+    if len(destinations) != 1:
+        raise NotDeployedError(
+            f"The delivery stream of the archive has {len(destinations)} destinations instead of 1. "
+            "Deploy again."
+        )
+    [destination] = destinations
     described = destination.get("ExtendedS3DestinationDescription") or destination["S3DestinationDescription"]
     bucket = f"arn:{_partition(play)}:s3:::{play.bucket.name}"
     return described["RoleARN"], [

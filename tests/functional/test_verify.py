@@ -416,10 +416,124 @@ def test_a_role_is_asked_for_each_right_on_its_own_resource(play, stubs):
     assert answer.response == "1 of 2 allowed"
 
 
+# --- alarms -------------------------------------------------------------------------------------------------
+
+STOPPED = "x-DeliveryStoppedAlarm-1"
+
+
+def alarm(name=STOPPED, **changes):
+    """An alarm as CloudWatch describes it."""
+    found = {"AlarmName": name, "AlarmActions": [TOPIC], "ActionsEnabled": True, "StateValue": "OK"}
+    return found | {"StateReason": ""} | changes
+
+
+def script_stack(stubs, *names, logical="DeliveryStoppedAlarm"):
+    """The resources of the stack, each on a page of its own: alarms, one that is deleted, and a queue."""
+    row = {"LastUpdatedTimestamp": NOW, "ResourceStatus": "CREATE_COMPLETE"}
+    alarm_type = {"ResourceType": "AWS::CloudWatch::Alarm"}
+    rows = [
+        *(row | alarm_type | {"PhysicalResourceId": name, "LogicalResourceId": logical} for name in names),
+        row | alarm_type | {"PhysicalResourceId": "old", "LogicalResourceId": "Old"} | {
+            "ResourceStatus": "DELETE_COMPLETE"
+        },
+        row | {"ResourceType": "AWS::SQS::Queue", "PhysicalResourceId": "q", "LogicalResourceId": "Queue"},
+    ]  # fmt: skip
+    for number, each in enumerate(rows):
+        asked = {"StackName": "personalize-api-prod"} | ({"NextToken": str(number)} if number else {})
+        page = {"StackResourceSummaries": [each]} | (
+            {"NextToken": str(number + 1)} if number + 1 < len(rows) else {}
+        )
+        stubs["cloudformation"].add_response("list_stack_resources", page, asked)
+
+
+def script_alarms(stubs, *found, names=(STOPPED,)):
+    asked = {"AlarmNames": sorted(names)}
+    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [*found]}, asked)
+
+
+def script_set(stubs, name, *states):
+    for state in states:
+        asked = {"AlarmName": name, "StateValue": state, "StateReason": ANY}
+        stubs["cloudwatch"].add_response("set_alarm_state", {}, asked)
+
+
+def script_messages(stubs, *names):
+    """What the queue hands out once."""
+    messages = [
+        {"AlarmName": name, "NewStateValue": "ALARM", "NewStateReason": "verify-1: a rehearsal"}
+        for name in names
+    ]
+    bodies = [{"Body": json.dumps({"Message": json.dumps(each)})} for each in messages]
+    stubs["sqs"].add_response("receive_message", {"Messages": bodies})
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "said"),
+    [
+        ([], State.BAD, f"{STOPPED} was deleted"),
+        ([alarm(AlarmActions=[])], State.BAD, f"{STOPPED} does not send to the topic"),
+        ([alarm(ActionsEnabled=False)], State.BAD, f"the actions of {STOPPED} are disabled"),
+        ([alarm(AlarmActions=[TOPIC, "arn:aws:lambda:x"])], State.LOOK, "starts other actions too"),
+        ([alarm(OKActions=["arn:aws:lambda:x"])], State.LOOK, "starts other actions too"),
+        ([alarm(InsufficientDataActions=["arn:aws:lambda:x"])], State.LOOK, "starts other actions too"),
+        ([alarm(StateValue="ALARM")], State.LOOK, "Ringing already"),
+    ],
+)
+def test_an_alarm_that_may_not_be_set_or_would_not_be_heard_is_named_and_left_alone(
+    play, stubs, found, state, said
+):
+    for ask in (alarms.alarms_seen, alarms.delivery_stopped):
+        script_stack(stubs, STOPPED)
+        script_alarms(stubs, *found)
+        ready = play()
+        finding = ask(ready).finding
+        assert finding.state is state
+        assert said in finding.what
+        assert finding.remedy
+        assert ready.ledger.things() == []
+
+
+def test_a_deployment_without_alarms_is_bad(play, stubs):
+    for ask in (alarms.alarms_seen, alarms.delivery_stopped):
+        script_stack(stubs)
+        assert ask(play()).finding.state is State.BAD
+
+
+def test_an_alarm_that_is_fine_does_not_hide_one_that_is_gone():
+    known = alarms.sort_out({"a", "b"}, [alarm("a", OKActions=[TOPIC])], TOPIC)
+    assert [each["AlarmName"] for each in known.ready] == ["a"]
+    assert known.finding().what == "An alarm would not be heard: b was deleted."
+    assert known.finding(["a"]).what.endswith("b was deleted; the topic gets no message of a.")
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "state"),
+    [
+        (["a"], None, State.GOOD),
+        ([], (alarm("a", StateValue="ALARM", StateReason="verify-1: a"), ("OK", "ALARM"), ["a"]), State.GOOD),
+        ([], (alarm("a", StateReason="CloudWatch says so"), ("ALARM",), ["a"]), State.GOOD),
+        ([], (alarm("a", StateValue="ALARM", StateReason="verify-1: a"), ("OK", "ALARM"), []), State.BAD),
+        ([], (alarm("a", StateValue="ALARM", StateReason="It is true."), (), []), State.LOOK),
+    ],
+)
+def test_a_silent_alarm_is_set_once_more_but_not_one_that_really_rings_by_now(
+    play, stubs, first, again, state
+):
+    script_messages(stubs, *first)
+    if again:
+        now, states, second = again
+        script_alarms(stubs, now, names=["a"])
+        script_set(stubs, "a", *states)
+        script_messages(stubs, *second)
+    known, seen = alarms.wait_for_messages(play(), alarms.Alarms(ready=(alarm("a"),)), QUEUE)
+    silent = {each["AlarmName"] for each in known.ready} - seen
+    assert known.finding(sorted(silent)).state is state
+
+
 @pytest.mark.parametrize(("ringing", "state"), [("ALARM", State.GOOD), ("OK", State.BAD)])
 def test_delivery_is_stopped_until_the_alarm_rings_and_started_again(play, stubs, ringing, state):
-    alarm = {"AlarmName": "x-DeliveryStoppedAlarm", "AlarmActions": [TOPIC], "StateValue": ringing}
-    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [alarm]}, {"AlarmTypes": ANY})
+    script_stack(stubs, STOPPED)
+    script_alarms(stubs, alarm())
     mapping = {"UUID": UUID, "State": "Enabled"}
     stubs["lambda"].add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
     for wanted, before in ((False, "Enabled"), (True, "Disabled")):
@@ -427,15 +541,15 @@ def test_delivery_is_stopped_until_the_alarm_rings_and_started_again(play, stubs
         stubs["lambda"].add_response("get_event_source_mapping", {**mapping, "State": before})
         stubs["lambda"].add_response("update_event_source_mapping", {}, {"UUID": UUID, "Enabled": wanted})
         stubs["lambda"].add_response("get_event_source_mapping", after)
-    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [alarm]}, {"AlarmNames": ANY})
+    script_alarms(stubs, alarm(StateValue=ringing))
     ready = play(wire=Wire(202))
     assert state_of(alarms.delivery_stopped(ready)) is state
     assert ready.ledger.things() == []
 
 
 def test_delivery_is_started_again_also_when_the_alarm_cannot_be_read(play, stubs):
-    alarm = {"AlarmName": "x-DeliveryStoppedAlarm", "AlarmActions": [TOPIC], "StateValue": "OK"}
-    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [alarm]})
+    script_stack(stubs, STOPPED)
+    script_alarms(stubs, alarm())
     mapping = {"UUID": UUID, "State": "Enabled"}
     stubs["lambda"].add_response("list_event_source_mappings", {"EventSourceMappings": [mapping]})
     for wanted, state in ((False, "Disabled"), (True, "Enabled")):
@@ -448,6 +562,82 @@ def test_delivery_is_started_again_also_when_the_alarm_cannot_be_read(play, stub
     [result] = play_points([point], ready)
     assert result.state is State.LOOK
     assert ready.ledger.things() == []
+
+
+@pytest.mark.parametrize(
+    "mappings", [[], [{"UUID": UUID, "State": "Enabled"}, {"UUID": UUID[::-1], "State": "Enabled"}]]
+)
+def test_no_event_source_or_a_second_one_is_bad_and_nothing_is_stopped(play, stubs, mappings):
+    script_stack(stubs, STOPPED)
+    script_alarms(stubs, alarm())
+    for ask in (alarms.delivery_stopped, aws_only.failure_destination):
+        stubs["lambda"].add_response("list_event_source_mappings", {"EventSourceMappings": mappings})
+        finding = ask(play()).finding
+        assert finding.state is State.BAD
+        assert f"has {len(mappings)} event sources instead of 1" in finding.what
+        assert finding.remedy
+
+
+def test_an_archive_with_a_second_destination_is_bad(play, stubs):
+    described = {
+        **{"DeliveryStreamName": "firehose", "DeliveryStreamARN": "arn", "DeliveryStreamStatus": "ACTIVE"},
+        **{"DeliveryStreamType": "KinesisStreamAsSource", "VersionId": "1", "HasMoreDestinations": False},
+        "Destinations": [],
+    }
+    response = {"DeliveryStreamDescription": described}
+    stubs["firehose"].add_response("describe_delivery_stream", response)
+    [point] = [each for each in rights.points() if each.name == "rights of the archive"]
+    [result] = play_points([point], play())
+    assert result.state is State.BAD
+    assert "has 0 destinations instead of 1. Deploy again." in result.answer.finding.what
+
+
+# --- credentials that may end while delivery is stopped -----------------------------------------------------
+
+
+def ending(minutes, method="sso"):
+    """Credentials of a session that can be renewed and end so many minutes from now."""
+    end = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+    return RefreshableCredentials("key", "secret", "token", end, dict, method)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        None,
+        Credentials("key", "secret"),
+        ending(60),
+        ending(20, method="iam-role"),
+        ending(20, method="container-role"),
+    ],
+)
+def test_credentials_that_last_may_stop_delivery(credentials):
+    alarms.check_credentials(credentials, datetime.now(timezone.utc) + timedelta(minutes=50))
+
+
+@pytest.mark.parametrize(
+    ("credentials", "said"),
+    [
+        (ending(20), "Sign in again"),
+        (ending(20, method="assume-role"), "duration_seconds"),
+        (Credentials("key", "secret", "token"), "AWS_CREDENTIAL_EXPIRATION"),
+    ],
+)
+def test_credentials_that_may_end_before_delivery_is_started_again_do_not_stop_it(credentials, said):
+    with pytest.raises(AwsError, match=said):
+        alarms.check_credentials(credentials, datetime.now(timezone.utc) + timedelta(minutes=50))
+
+
+def test_a_session_without_a_known_end_leaves_the_question_open_and_makes_nothing(play):
+    session = boto3.Session("key", "secret", "token", region_name="eu-west-1")
+    point = Point("delivery stopped", "?", "docs/api.md", alarms.delivery_stopped)
+    ready = play(session=session)
+    [result] = play_points([point], ready)
+    assert result.state is State.LOOK
+    assert ready.ledger.things() == []
+
+
+# --- requests -----------------------------------------------------------------------------------------------
 
 
 # --- what costs, what is denied -----------------------------------------------------------------------------

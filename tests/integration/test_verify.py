@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,6 +80,8 @@ def archived_versions(stack):
     return [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
 
 
+NO_SUBSCRIPTION = (SimpleNamespace(status_code=200), {"SubscriptionArn": "pending confirmation"})
+"""The response to a subscription that SNS forgets: it stands for a queue that the topic may not send to."""
 NOTHING = {"objects": [], "quarantined": 0, "queues": [], "subscriptions": [], "ringing": []}
 
 
@@ -328,16 +332,80 @@ def test_an_archive_that_gets_nothing_fails(play, stack):
     assert "never-sent" in finding.what
 
 
-def test_an_alarm_that_does_not_reach_the_topic_fails(play, stack):
-    cloudwatch = stack.client("cloudwatch")
-    names = [each["AlarmName"] for each in cloudwatch.describe_alarms()["MetricAlarms"]]
-    cloudwatch.disable_alarm_actions(AlarmNames=names[:1])
+METRIC = {
+    **{"Namespace": "N", "MetricName": "M", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1},
+    **{"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"},
+}
+"""Of an alarm that has nothing to ring for."""
+
+
+@contextmanager
+def another_stack(stack, play, name, **properties):
+    """The deployment with a second stack, which has one alarm of that logical name."""
+    topic = play.deployment.output("AlarmTopicArn")
+    resource = {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": METRIC | {"AlarmActions": [topic]} | properties,
+    }
+    cloudformation = stack.client("cloudformation")
+    cloudformation.create_stack(StackName="another", TemplateBody=json.dumps({"Resources": {name: resource}}))
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="another", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
     try:
-        short = replace(play, deadlines=replace(play.deadlines, alarm=1.0))
-        results = results_of(short, "alarms")
+        yield replace(play, deployment=replace(play.deployment, stacks=(*play.deployment.stacks, "another")))
     finally:
-        cloudwatch.enable_alarm_actions(AlarmNames=names[:1])
-    assert f"The topic gets no message of {names[0]}." in failed(results, "alarms")
+        cloudformation.delete_stack(StackName="another")
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName="another", WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+        )
+
+
+def reason_of(stack, name):
+    """Why an alarm has the state that it has."""
+    [found] = stack.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return found["StateReason"]
+
+
+def test_an_alarm_of_others_on_the_same_topic_is_left_alone(play, stack):
+    cloudwatch, topic = stack.client("cloudwatch"), play.deployment.output("AlarmTopicArn")
+    cloudwatch.put_metric_alarm(AlarmName="of-others", AlarmActions=[topic], **METRIC)
+    try:
+        assert results_of(play, "alarms")["alarms"].state is State.GOOD
+        assert play.mark not in reason_of(stack, "of-others")
+    finally:
+        cloudwatch.delete_alarms(AlarmNames=["of-others"])
+
+
+def test_an_alarm_with_other_actions_is_left_alone(play, stack):
+    others = stack.client("sns").create_topic(Name="others")["TopicArn"]
+    name = "starts-other-actions"
+    with another_stack(stack, play, "Shared", AlarmName=name, OKActions=[others]) as wider:
+        result = results_of(wider, "alarms")["alarms"]
+        assert result.state is State.LOOK
+        assert name in result.answer.finding.what
+        assert play.mark not in reason_of(stack, name)
+    stack.client("sns").delete_topic(TopicArn=others)
+
+
+def test_an_alarm_that_would_not_be_heard_fails_and_is_named(play, stack):
+    cloudwatch = stack.client("cloudwatch")
+    with another_stack(stack, play, "Loud", AlarmName="loud") as wider:
+        cloudwatch.disable_alarm_actions(AlarmNames=["loud"])
+        assert "the actions of loud are disabled" in failed(results_of(wider, "alarms"), "alarms")
+        cloudwatch.put_metric_alarm(AlarmName="loud", **METRIC)
+        assert "loud does not send to the topic" in failed(results_of(wider, "alarms"), "alarms")
+        cloudwatch.delete_alarms(AlarmNames=["loud"])
+        assert "loud was deleted" in failed(results_of(wider, "alarms"), "alarms")
+    assert remains(stack) == NOTHING
+
+
+def test_alarms_that_do_not_reach_the_topic_fail_and_are_named(play, stack):
+    short = replace(play, deadlines=replace(play.deadlines, alarm=0.5))
+    short.clients("sns").meta.events.register("before-call.sns.Subscribe", lambda **_: NO_SUBSCRIPTION)
+    finding = failed(results_of(short, "alarms"), "alarms")
+    for each in alarms.stack_alarms(play):
+        assert f"the topic gets no message of {each}" in finding
     assert remains(stack) == NOTHING
 
 
@@ -442,24 +510,16 @@ def test_killed_while_the_runtime_is_asked_the_function_is_deleted(play, next_ru
 def test_killed_while_delivery_is_stopped_the_next_run_starts_it(play, next_run, stack, moment):
     functions = stack.client("lambda")
     [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
-    stack.client("cloudwatch").put_metric_alarm(
-        AlarmName=alarms.STOPPED_ALARM,
-        AlarmActions=[play.deployment.output("AlarmTopicArn")],
-        **{"Namespace": "N", "MetricName": "M", "Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1},
-        **{"Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold"},
-    )
-    try:
+    with another_stack(stack, play, alarms.STOPPED_ALARM) as wider:
         with pytest.raises(KeyboardInterrupt):
-            alarms.delivery_stopped(Killed(play, "UpdateEventSourceMapping", moment).play)
+            alarms.delivery_stopped(Killed(wider, "UpdateEventSourceMapping", moment).play)
         remove_all(next_run, is_archived=False)
         assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled"
         # Uninterrupted: no alarm rings here, and the event source is enabled again.
-        ready = replace(next_run, found=Found(item="dracula"))
+        ready = replace(next_run, deployment=wider.deployment, found=Found(item="dracula"))
         assert alarms.delivery_stopped(ready).finding.state is State.BAD
         assert functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Enabled"
         assert next_run.ledger.things() == []
-    finally:
-        stack.client("cloudwatch").delete_alarms(AlarmNames=[alarms.STOPPED_ALARM])
 
 
 # --- last: the functions remember for half a minute that the engine was down --------------------------------

@@ -159,6 +159,11 @@ def test_a_point_needs_only_points_before_it():
         assert {*each.needs} <= {*names[: names.index(each.name)]}, each.name
 
 
+def test_the_alarms_are_set_before_a_bad_record_lets_one_of_them_ring():
+    names = [each.name for each in POINTS]
+    assert names.index("alarms") < names.index("quarantine")
+
+
 def test_a_point_that_needs_what_only_aws_has_is_only_on_aws_too():
     by_name = {each.name: each for each in POINTS}
     for each in POINTS:
