@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from ops.errors import OpsError
 
@@ -32,6 +32,13 @@ class HttpResponse:
         return f"{self.status} {self.body.get('Code', '')}".strip()
 
 
+class _NoRedirects(HTTPRedirectHandler):
+    """Leaves a redirect as it is: urllib would send the key to wherever it points."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow nothing."""
+
+
 @dataclass(frozen=True)
 class ApiClient:
     """The API at ``url``, which has no slash at its end. ``key`` opens it."""
@@ -42,8 +49,11 @@ class ApiClient:
 
     @classmethod
     def at(cls, url: str, key: str, *, is_local: bool) -> ApiClient:
-        """Return the client. No proxy stands between two programs of this machine."""
-        return cls(url, key, build_opener(*([ProxyHandler({})] if is_local else [])))
+        """Return the client. It follows no redirect.
+
+        No proxy stands between two programs of this machine.
+        """
+        return cls(url, key, build_opener(_NoRedirects, *([ProxyHandler({})] if is_local else [])))
 
     def post(self, route: str, body: Any) -> HttpResponse:
         """Send JSON with the key."""

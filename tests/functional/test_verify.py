@@ -640,6 +640,34 @@ def test_a_session_without_a_known_end_leaves_the_question_open_and_makes_nothin
 # --- requests -----------------------------------------------------------------------------------------------
 
 
+class Redirecting(BaseHandler):
+    """Stands for the network below urllib: redirects every request."""
+
+    handler_order = 1
+
+    def __init__(self, status):
+        self.status, self.asked = status, []
+
+    def https_open(self, request):
+        self.asked.append(request.full_url)
+        headers = Message()
+        headers["location"] = "https://elsewhere.example/"
+        response: Any = addinfourl(io.BytesIO(), headers, request.full_url, self.status)
+        response.msg = "Elsewhere"
+        return response
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_key_is_not_sent_to_where_a_redirect_points(status, method):
+    wire = Redirecting(status)
+    api = ApiClient.at("https://api.example/api", "secret", is_local=True)
+    api.opener.add_handler(wire)
+    response = api.send(method, "health", headers={"x-api-key": "secret"})
+    assert response.status == status
+    assert wire.asked == ["https://api.example/api/health"]
+
+
 # --- what costs, what is denied -----------------------------------------------------------------------------
 
 
