@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from ops.terminal import printable_line
 
@@ -14,7 +15,10 @@ _MAX_LINE_CHARACTERS = 200
 
 
 class Progress:
-    """Shows how much of a job is done. ``clock`` is in seconds."""
+    """Shows how much of a job is done. ``clock`` is in seconds.
+
+    A terminal that is gone ends no job: what cannot be shown is left out.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -23,7 +27,10 @@ class Progress:
 
     def show(self, line: str) -> None:
         """Show one line in the place of the one before. Off the terminal, most lines are left out."""
-        line = printable_line(line, max_characters=_MAX_LINE_CHARACTERS)
+        with suppress(OSError):
+            self._show(printable_line(line, max_characters=_MAX_LINE_CHARACTERS))
+
+    def _show(self, line: str) -> None:
         if sys.stderr.isatty():
             sys.stderr.write("\r" + line.ljust(self._width))
             sys.stderr.flush()
@@ -34,8 +41,9 @@ class Progress:
 
     def end(self) -> None:
         """Leave the line as it is: what is printed next begins a new one."""
-        if self._width:
-            print(file=sys.stderr, flush=True)
+        with suppress(OSError):
+            if self._width:
+                print(file=sys.stderr, flush=True)
         self._width = 0
 
 

@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 import boto3
 from botocore.exceptions import ClientError
 
+from ops.errors import AwsError
+
 _NOT_FOUND = {"404", "NoSuchBucket", "NoSuchKey"}
 
 
@@ -138,7 +140,26 @@ def version_pages(s3: Any, bucket: str, prefix: str = "") -> Iterator[list[dict[
 
 
 def delete_versions(s3: Any, bucket: str, prefix: str = "") -> None:
-    """Delete every version of every object under a prefix."""
-    for versions in version_pages(s3, bucket, prefix):
+    """Delete every version of every object under a prefix. Raises AwsError when S3 keeps one."""
+    _delete(s3, bucket, version_pages(s3, bucket, prefix))
+
+
+def delete_versions_of(s3: Any, bucket: str, key: str) -> None:
+    """Delete every version of one object. Raises AwsError when S3 keeps one.
+
+    S3 lists versions by prefix only, so those of other objects whose keys begin with this one are left out.
+    """
+    pages = version_pages(s3, bucket, key)
+    _delete(s3, bucket, ([each for each in page if each["Key"] == key] for page in pages))
+
+
+def _delete(s3: Any, bucket: str, pages: Iterable[list[dict[str, str]]]) -> None:
+    """Delete versions. S3 reports what it does not delete in a response with the status 200."""
+    kept: list[dict[str, str]] = []
+    for versions in pages:
         if versions:
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+            response = s3.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+            kept += response.get("Errors", [])
+    if kept:
+        reasons = sorted({f"{each.get('Code', 'unknown')}: {each.get('Message', '')}" for each in kept})
+        raise AwsError(f"S3 did not delete {len(kept)} versions in {bucket}. {'; '.join(reasons)}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ops.archive.show import price
 from ops.diagnosis import bad, good, look
+from ops.errors import OpsError, readable_aws_errors
 from ops.verify import archive, delivery
 from ops.verify.play import Play
 from ops.verify.points import Answer, Point
@@ -74,6 +75,15 @@ def queried(play: Play) -> Answer:
             f"{size} bytes",
         )
 
+    try:
+        with readable_aws_errors():
+            return _queried(play, call, wanted)
+    except OpsError as error:
+        sentence = " ".join(str(error).split())
+        return Answer(bad(f"The query fails. {sentence}", "Does 'make query' work?"), call, sentence)
+
+
+def _queried(play: Play, call: str, wanted: set[str]) -> Answer:
     def found() -> set[str]:
         return archive.event_ids(play, archive.days_since(play, play.found.sent_at or play.now())) & wanted
 

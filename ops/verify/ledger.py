@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -98,6 +98,16 @@ class Ledger:
     def note(self, thing: Thing) -> None:
         """Write a thing down."""
         self._write([*self.things(), thing])
+
+    def renew(self, kind: Kind, mark: str, noted_at: str) -> None:
+        """Give the things of a kind that a run has noted a later time."""
+        things = self.things()
+        changed = [
+            replace(each, noted_at=noted_at) if (each.kind, each.mark) == (kind, mark) else each
+            for each in things
+        ]
+        if changed != things:
+            self._write(changed)
 
     def strike(self, thing: Thing) -> None:
         """Strike a thing out. The file goes with the last one."""

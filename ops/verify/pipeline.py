@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.stream import EventStream
-from ops.cloudformation.artifacts import delete_versions
+from ops.cloudformation.artifacts import delete_versions_of
 from ops.diagnosis import Finding, bad, good
 from ops.given_up import PREFIX, read_batch
 from ops.quarantined import read_messages
@@ -44,7 +44,7 @@ def quarantined(play: Play) -> Answer:
         with quarantine.marked_messages(play, play.mark) as (_, messages):
             return str(json.loads(messages[0]["Body"])["reason"]) if messages else ""
 
-    found = play.poll(reason, play.deadlines.delivery, 0.2)
+    found = play.poll(reason, play.deadlines.delivery, quarantine.pause_seconds(play))
     call = "PutRecord of an event without EventType, then ReceiveMessage"
     if found:
         return Answer(good("A record that breaks the contract ends in the quarantine."), call, found)
@@ -92,7 +92,7 @@ def given_up(play: Play) -> Answer:
     call = "PutObject of a batch in Lambda's form, then redrive of the one object"
     if not all(map(writer.has_stored, batch.records)):
         return Answer(_not_back("given-up batch"), call, _counts(result))
-    delete_versions(play.clients("s3"), play.bucket.name, key)
+    delete_versions_of(play.clients("s3"), play.bucket.name, key)
     _strike(play, Kind.OBJECT)
     return _back(play, call, result, tuple(f"{play.mark}-{number}" for number in numbers), at)
 

@@ -70,8 +70,13 @@ class Result:
 
     @property
     def counts_against(self) -> bool:
-        """Whether it was not played although it could have been here."""
-        return self.answer is None and not self.is_excused
+        """Whether it proves nothing although it could have: not played, or asking failed.
+
+        An open question of AWS that could not be asked says nothing about the deployment.
+        """
+        if self.answer is None:
+            return not self.is_excused
+        return not self.is_known and not self.point.only_on_aws
 
     def __str__(self) -> str:
         if self.answer is None:
@@ -116,13 +121,16 @@ def _ask(point: Point, play: Play) -> Result:
         finding = diagnosis.failed_check("It", code_of(error), sentence)
     except (OpsError, ConfigError) as error:
         sentence, finding = "", bad(str(error), "See the page of this point.")
+    except Exception as error:  # noqa: BLE001 the other points are played; a message may hold data
+        what = f"The point ended with an unexpected {type(error).__name__}."
+        sentence, finding = "", bad(what, "Report this: it is a fault of make verify.")
     return Result(point, Answer(finding, "", sentence), is_known=False)
 
 
 def is_well(findings: Sequence[Finding], results: Sequence[Result], *, is_strict: bool) -> bool:
     """Return whether the deployment is proved to work, by the rule of doctor.
 
-    A point that could have been played here and was not is no proof.
+    A point that could have been played here and was not is no proof, nor is one that could not be asked.
     """
     states = [finding.state for finding in findings]
     states += [result.answer.finding.state for result in results if result.answer]

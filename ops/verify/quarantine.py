@@ -25,6 +25,11 @@ def waiting(play: Play) -> int:
     return sum(int(response["Attributes"][name]) for name in names)
 
 
+def pause_seconds(play: Play) -> float:
+    """Return the pause between two searches: on AWS so long that a redrive finds the messages of others."""
+    return 0.2 if play.is_local else 10.0
+
+
 @contextmanager
 def marked_messages(play: Play, mark: str) -> Iterator[tuple[HeldMessages, list[Mapping[str, Any]]]]:
     """Hold the messages of a test user. What is not deleted is shown again at the end.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from botocore.exceptions import ClientError
 
-from ops.cloudformation.artifacts import delete_versions
+from ops.cloudformation.artifacts import delete_versions_of
+from ops.command_lines import shell_line
 from ops.errors import OpsError, readable_aws_errors
 from ops.event_source import EventSource
 from ops.verify import archive, quarantine
@@ -18,6 +19,7 @@ from ops.verify.play import Play
 
 _GONE = {
     "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
     "NotFound",
     "QueueDoesNotExist",
     "ResourceNotFound",
@@ -27,27 +29,48 @@ _GONE = {
 
 @dataclass(frozen=True)
 class Removed:
-    """What became of a thing. With ``is_left`` it stays in the ledger. ``remark`` is for the report."""
+    """What became of a thing. With ``is_left`` it stays in the ledger. ``remark`` is for the report.
+
+    ``is_waiting``: it is left because it cannot be removed yet, and nothing has failed.
+    """
 
     thing: Thing
     is_left: bool = False
     remark: str = ""
+    is_waiting: bool = False
 
 
 def remove_all(play: Play, *, is_archived: bool) -> list[Removed]:
     """Remove what the ledger names. What cannot be removed now stays in it.
 
-    ``is_archived``: what this run has sent last is in the archive, so everything before is.
+    ``is_archived``: what this run has sent last is in the archive, so everything before is. No error keeps
+    the other things from being removed, nor does a terminal that is gone.
     """
-    removed = []
-    for thing in play.ledger.things():
+    return [_try_to_remove(play, thing, is_archived=is_archived) for thing in play.ledger.things()]
+
+
+def _try_to_remove(play: Play, thing: Thing, *, is_archived: bool) -> Removed:
+    with suppress(OSError):
         play.show(f"Removing: {thing}")
-        try:
-            with readable_aws_errors():
-                removed.append(_remove(play, thing, is_archived=is_archived))
-        except OpsError as error:
-            removed.append(Removed(thing, is_left=True, remark=f"The {thing} is left. {error}"))
-    return removed
+    try:
+        with readable_aws_errors():
+            return _remove(play, thing, is_archived=is_archived)
+    except OpsError as error:
+        return Removed(thing, is_left=True, remark=f"The {thing} is left. {error}")
+    except Exception as error:  # noqa: BLE001 the other things are removed; a message may hold data
+        reason = f"Removing it ended with an unexpected {type(error).__name__}."
+        return Removed(thing, is_left=True, remark=f"The {thing} is left. {reason}")
+
+
+def consequence(thing: Thing, region: str) -> str:
+    """Return what a thing means that is left: where it does harm, what to do at once. Pure."""
+    if thing.kind is not Kind.EVENT_SOURCE:
+        return f"{thing}. The next run removes it."
+    line = shell_line(
+        *("aws", "lambda", "update-event-source-mapping", "--enabled"),
+        *("--uuid", thing.id, "--region", region),
+    )
+    return f"{thing}. No event is delivered while it is disabled. The next run enables it, or at once: {line}"
 
 
 def remove_thing(play: Play, thing: Thing) -> None:
@@ -59,10 +82,16 @@ def _remove(play: Play, thing: Thing, *, is_archived: bool) -> Removed:
     if thing.kind is Kind.TEST_USER:
         outcome = _delete_test_user(play, thing, is_archived=is_archived)
     else:
-        outcome = Removed(thing, remark=_REMOVE[thing.kind](play, thing))
+        outcome = _remove_if_there(play, thing)
     if not outcome.is_left:
         play.ledger.strike(thing)
     return outcome
+
+
+def _remove_if_there(play: Play, thing: Thing) -> Removed:
+    with _gone_is_well():
+        return Removed(thing, remark=_REMOVE[thing.kind](play, thing))
+    return Removed(thing)
 
 
 def _enable_event_source(play: Play, thing: Thing) -> str:
@@ -71,13 +100,18 @@ def _enable_event_source(play: Play, thing: Thing) -> str:
 
 
 def _reset_alarm(play: Play, thing: Thing) -> str:
-    """Set the alarm back to the state that it had. CloudWatch judges it again by itself."""
-    with _gone_is_well():
-        play.clients("cloudwatch").set_alarm_state(
-            AlarmName=thing.id,
-            StateValue=thing.details["state"],
-            StateReason=f"{thing.mark}: the end of a rehearsal by make verify",
-        )
+    """Set the alarm back to the state that it had, unless CloudWatch has judged it again since.
+
+    An alarm that rings by now rings for a reason. Its own reason then stands in the place of the run's.
+    """
+    cloudwatch = play.clients("cloudwatch")
+    for alarm in cloudwatch.describe_alarms(AlarmNames=[thing.id])["MetricAlarms"]:
+        if thing.mark in alarm.get("StateReason", ""):
+            cloudwatch.set_alarm_state(
+                AlarmName=thing.id,
+                StateValue=thing.details["state"],
+                StateReason=f"{thing.mark}: the end of a rehearsal by make verify",
+            )
     return ""
 
 
@@ -89,20 +123,19 @@ def _delete_queue(play: Play, thing: Thing) -> str:
         for each in [found for page in pages for found in page["Subscriptions"]]:
             if each["Endpoint"].endswith(f":{thing.id}"):
                 sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
-    with _gone_is_well():
-        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=thing.id)["QueueUrl"])
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=thing.id)["QueueUrl"])
     return ""
 
 
 def _delete_function(play: Play, thing: Thing) -> str:
-    with _gone_is_well():
-        play.clients("lambda").delete_function(FunctionName=thing.id)
+    play.clients("lambda").delete_function(FunctionName=thing.id)
     return ""
 
 
 def _delete_bad_record(play: Play, thing: Thing) -> str:
     """Delete its message, for which delivery may need a moment."""
-    if play.poll(lambda: quarantine.delete_marked(play, thing.mark), play.deadlines.quarantined):
+    pause = quarantine.pause_seconds(play)
+    if play.poll(lambda: quarantine.delete_marked(play, thing.mark), play.deadlines.quarantined, pause):
         return ""
     return (
         f"The bad record of {thing.mark} is not in the quarantine. If it comes later, its message expires "
@@ -111,7 +144,7 @@ def _delete_bad_record(play: Play, thing: Thing) -> str:
 
 
 def _delete_object(play: Play, thing: Thing) -> str:
-    delete_versions(play.clients("s3"), play.bucket.name, thing.id)
+    delete_versions_of(play.clients("s3"), play.bucket.name, thing.id)
     return ""
 
 
@@ -132,6 +165,7 @@ def _delete_test_user(play: Play, thing: Thing, *, is_archived: bool) -> Removed
         return Removed(
             thing,
             is_left=True,
+            is_waiting=True,
             remark=f"The events of {thing.mark} may not be in the archive yet. The next run removes them.",
         )
     days = archive.days_since(play, noted)
@@ -141,7 +175,7 @@ def _delete_test_user(play: Play, thing: Thing, *, is_archived: bool) -> Removed
     shared = 0
     for each in archive.objects_with(play, thing.mark, marks, days):
         if each.lines == each.marked_lines:
-            delete_versions(play.clients("s3"), play.bucket.name, each.key)
+            delete_versions_of(play.clients("s3"), play.bucket.name, each.key)
         else:
             shared += each.own_lines
     why = f"{shared} of its lines are in objects that hold other events too"

@@ -19,7 +19,7 @@ _MAX_CELL_CHARACTERS = 300
 @dataclass(frozen=True)
 class Report:
     """What a run has found. ``usd`` is the most that it costs. ``remarks`` say what stays,
-    ``left`` names what the next run removes. ``is_ended``: every point had its turn."""
+    ``left`` says of each thing that is left what removes it. ``is_ended``: every point had its turn."""
 
     stage: str
     stacks: Sequence[str]
@@ -96,7 +96,7 @@ class Report:
         for remark in self.remarks:
             yield f"- {_cell(remark)}"
         for thing in self.left:
-            yield f"- Left in the account: {_cell(thing)}. The next run removes it."
+            yield f"- Left in the account: {_cell(thing)}"
         yield (
             f"- Personalize keeps the interactions of `{self.mark}` until they are deleted there "
             "(CreateDataDeletionJob). They count as one user."

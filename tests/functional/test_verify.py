@@ -679,6 +679,14 @@ def test_a_query_that_would_cost_too_much_is_not_made(play, stubs):
     assert "would cost 0.050 USD and is not made" in answer.finding.what
 
 
+def test_a_query_that_fails_does_not_work(play, stubs):
+    listed = {"Contents": [{"Key": "events/dt=2026-01-31/x", "Size": 1}]}
+    stubs["s3"].add_response("list_objects_v2", listed)
+    answer = archived.queried(play())  # a deployment without a workgroup
+    assert state_of(answer) is State.BAD
+    assert answer.finding.what.startswith("The query fails. ")
+
+
 def test_the_test_user_stays_in_an_archive_that_is_dear_to_search(play, stubs):
     ready = play(now=lambda: datetime.fromtimestamp(NOW.timestamp() + 3600, timezone.utc))
     ready.note(Kind.TEST_USER, ready.mark)
@@ -701,6 +709,8 @@ def test_many_messages_of_others_are_not_received(play, stubs):
 def test_what_may_not_be_removed_stays_in_the_ledger_and_is_told(play, stubs):
     ready = play()
     thing = ready.note(Kind.ALARM, "loud", state="OK")
+    set_off = {"AlarmName": "loud", "StateReason": "verify-1: a rehearsal"}
+    stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": [set_off]})
     stubs["cloudwatch"].add_client_error("set_alarm_state", "AccessDenied")
     [removed] = remove_all(ready, is_archived=True)
     assert removed.is_left

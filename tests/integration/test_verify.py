@@ -1,7 +1,9 @@
 """make verify on the real local stack: green once, each point made to fail once, and killed at every step."""
 
+import errno
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -14,8 +16,10 @@ import pytest
 from local.coordinates import written
 from local.stack import running_stack
 from ops.diagnosis import State
+from ops.errors import AwsError
 from ops.usage_plans import keys_of
-from ops.verify import alarms, archived, path, pipeline, runtime
+from ops.verify import alarms, archive, archived, path, pipeline, runtime
+from ops.verify.command import Options, Run, open_account, with_key
 from ops.verify.ledger import Kind
 from ops.verify.play import Found
 from ops.verify.points import ONLY_ON_AWS, play_points
@@ -166,6 +170,156 @@ def test_lines_of_others_are_left_in_the_archive_and_the_report_says_so(play, st
     assert play.ledger.things() == []
     version = s3.list_object_versions(Bucket=stack.stack.bucket, Prefix=key)["Versions"][0]
     s3.delete_object(Bucket=stack.stack.bucket, Key=key, VersionId=version["VersionId"])
+
+
+def test_lines_that_only_name_the_test_user_and_objects_that_only_begin_alike_are_left(play, stack):
+    s3, day, mark = stack.client("s3"), f"events/dt={play.now():%Y-%m-%d}", play.mark
+    own = {"SessionId": mark, "Event": {"itemId": "dracula"}}
+    ann = {"SessionId": "ann", "Event": {"itemId": mark}}
+    bodies = {
+        "own": json.dumps(own),
+        "own.copy-of-ann": json.dumps(ann),
+        "mention": f"{json.dumps(own)}\n{json.dumps(ann)}",
+        "joined": f"{json.dumps(own)}\n{json.dumps(own)}{json.dumps(ann)}",
+        "list": f"{json.dumps(own)}\n{json.dumps([own, ann])}",
+        "text": f"{json.dumps(own)}\nno JSON of {mark}",
+    }
+    play.note(Kind.TEST_USER, mark)
+    for name, body in bodies.items():
+        s3.put_object(Bucket=stack.stack.bucket, Key=f"{day}/{name}", Body=f"{body}\n".encode())
+    try:
+        [removed] = remove_all(play, is_archived=True)
+        assert "because 4 of its lines are in objects that hold other events too" in removed.remark
+        assert {each["Key"] for each in archived_versions(stack)} == {f"{day}/{name}" for name in bodies} - {
+            f"{day}/own"
+        }
+    finally:
+        for each in archived_versions(stack):
+            s3.delete_object(Bucket=stack.stack.bucket, Key=each["Key"], VersionId=each["VersionId"])
+
+
+def test_no_session_of_anybody_else_is_returned(play, stack):
+    s3, key = stack.client("s3"), f"events/dt={play.now():%Y-%m-%d}/sessions"
+    body = f'{{"SessionId":"{play.mark}"}}\n{{"SessionId":"ann"}}\n{{"SessionId":"{play.mark}-ann"}}\n'
+    version = s3.put_object(Bucket=stack.stack.bucket, Key=key, Body=body.encode())["VersionId"]
+    try:
+        days = archive.days_since(play, play.now())
+        found = archive.objects_with(play, play.mark, [play.mark, "ann"], days)
+        assert found == [archive.MarkedObject(key, lines=3, marked_lines=1, own_lines=1)]
+    finally:
+        s3.delete_object(Bucket=stack.stack.bucket, Key=key, VersionId=version)
+
+
+def test_closed_terminals_do_not_keep_anything_from_being_removed(project, stack, tmp_path, eventually):
+    """The run is killed as by a terminal that is closed: SIGHUP, and nobody takes what it prints."""
+    words, folder = command(project, "--report", str(tmp_path / "report.md"))
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment(tmp_path),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    text = b""
+    while b"ok  batch" not in text:
+        text += os.read(controller, 1000)
+    os.close(controller)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        process.send_signal(number)
+    assert process.wait(60) != 0
+    assert remains(stack) == NOTHING
+    report = (tmp_path / "report.md").read_text("utf-8")
+    assert "The run was interrupted: nothing is proved." in report
+    assert report.count("Left in the account: test user") == 1
+    assert "Left in the account: " not in report.replace("Left in the account: test user", "")
+    after = verify(project, tmp_path)
+    assert after.returncode == 0, after.stdout + after.stderr
+    assert archived_versions(stack) == []
+
+
+def broken_output(_):
+    raise OSError(errno.EIO, "the terminal is gone")
+
+
+def test_output_that_fails_ends_nothing(play):
+    play.note(Kind.FUNCTION, "personalize-api-verify-gone")
+    run = Run(replace(play, show=broken_output), {}, broken_output)
+    run.remove_earlier()
+    assert play.ledger.things() == []
+
+
+def test_what_is_left_is_no_proof_unless_its_archive_is_not_due(play, stack):
+    run = Run(play, {}, lambda line: None)
+    run.results = [*results_of(play, "key right").values()]
+    run.is_ended = True
+    assert run.to_report(is_strict=False).is_well
+    play.note(Kind.TEST_USER, play.mark)
+    run.remove_earlier()
+    waiting = run.to_report(is_strict=False)
+    assert waiting.is_well
+    assert waiting.left == [f"test user {play.mark}. The next run removes it."]
+    play.note(Kind.QUEUE, "a queue whose topic nobody knows")
+    run.remove_earlier()
+    left = run.to_report(is_strict=False)
+    assert not left.is_well
+    assert len(left.left) == 2
+    assert any("unexpected KeyError" in remark for remark in left.remarks)
+
+
+def test_a_remark_that_is_true_no_more_is_not_in_the_report(play, stack):
+    play.note(Kind.TEST_USER, play.mark)
+    run = Run(play, {}, lambda line: None)
+    run.remove_earlier()
+    assert "The next run removes them." in run.to_report(is_strict=False).remarks[0]
+    run.play = replace(play, deadlines=replace(play.deadlines, archive=0.0))
+    run.remove_earlier()
+    assert run.to_report(is_strict=False).remarks == []
+
+
+def test_what_an_earlier_run_left_is_removed_also_without_the_key(located, play, tmp_path):
+    deployment, session = located
+    play.note(Kind.FUNCTION, "personalize-api-verify-gone")
+    no_key = replace(deployment, outputs={**deployment.outputs, "ApiKeyId": "nobody's"})
+    ready = open_account(no_key, session, Options(), ledger=play.ledger)
+    Run(ready, {}, lambda line: None).remove_earlier()
+    assert play.ledger.things() == []
+    with pytest.raises(AwsError, match="AWS refused GetApiKey"):
+        with_key(ready)
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [(Kind.EVENT_SOURCE, {}), (Kind.ALARM, {"state": "OK"}), (Kind.FUNCTION, {}), (Kind.OBJECT, {})],
+)
+def test_what_is_gone_counts_as_removed(play, kind, details):
+    play.note(kind, "11111111-2222-3333-4444-555555555555", **details)
+    [removed] = remove_all(play, is_archived=False)
+    assert not removed.is_left, removed.remark
+    assert play.ledger.things() == []
+
+
+def test_a_bad_record_whose_queue_is_gone_counts_as_removed(play, stack):
+    play.note(Kind.BAD_RECORD, play.mark)
+    [removed] = remove_all(
+        with_outputs(play, QuarantineQueueUrl=f"{stack.stack.quarantineQueueUrl}-gone"), is_archived=False
+    )
+    assert not removed.is_left, removed.remark
+
+
+def test_an_alarm_that_rings_for_a_reason_by_now_is_not_set_back(play, stack):
+    cloudwatch = stack.client("cloudwatch")
+    name = cloudwatch.describe_alarms()["MetricAlarms"][0]["AlarmName"]
+    play.note(Kind.ALARM, name, state="OK")
+    state = {"AlarmName": name, "StateReason": "it is true"}
+    cloudwatch.set_alarm_state(**state, StateValue="ALARM")
+    remove_all(play, is_archived=False)
+    assert remains(stack)["ringing"] == [name]
+    assert play.ledger.things() == []
+    cloudwatch.set_alarm_state(**state, StateValue="OK")
 
 
 def test_messages_of_others_stay_in_the_quarantine_as_they_were(play, stack):

@@ -1,6 +1,7 @@
 """make verify without AWS: which points are played, what the ledger keeps, what the report says."""
 
 import json
+import signal
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,15 +11,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from markdown_it import MarkdownIt
 
+from ops.cloudformation.artifacts import delete_versions, delete_versions_of
 from ops.diagnosis import State, bad, good, look
 from ops.errors import AwsError, InputError, OpsError
-from ops.verify import meanings
+from ops.verify import archive, meanings
 from ops.verify.alarms import alarm_of
 from ops.verify.archive import MAX_SCAN_BYTES
-from ops.verify.command import POINTS, plan
+from ops.verify.command import POINTS, Options, first_signal_only, plan, refuse_in_ci, undisturbed
 from ops.verify.cost import estimate
 from ops.verify.ledger import Kind, Ledger, Thing
 from ops.verify.play import Found
@@ -32,6 +36,7 @@ from ops.verify.points import (
     is_well,
     play_points,
 )
+from ops.verify.removal import consequence
 from ops.verify.report import Report
 from tests.support.links import anchors
 
@@ -123,9 +128,19 @@ def test_an_error_of_our_own_does_not_work():
     assert played(point("broken", raising(OpsError("It broke."))))["broken"].state is State.BAD
 
 
-def test_an_error_that_nobody_expected_ends_the_run():
-    with pytest.raises(ZeroDivisionError):
-        played(point("broken", raising(ZeroDivisionError())))
+def test_an_error_that_nobody_expected_is_told_without_its_message_and_the_next_points_are_played():
+    results = played(point("broken", raising(KeyError("somebody's data"))), point("next"))
+    assert str(results["broken"]).startswith("!!  broken: The point ended with an unexpected KeyError.")
+    assert "somebody" not in repr(results["broken"].answer)
+    assert results["next"].state is State.GOOD
+
+
+def test_a_point_that_could_not_be_asked_is_no_proof_but_an_open_question_may_stay_open():
+    denied = raising(AwsError("These credentials may not call FilterLogEvents."))
+    path = played(point("denied", denied), point("works"))
+    assert not is_well([], [*path.values()], is_strict=False)
+    question = played(point("denied", denied, only_on_aws=True), point("works"))
+    assert is_well([], [*question.values()], is_strict=False)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +208,91 @@ def test_the_plan_says_what_other_people_will_notice(is_intrusive):
     assert "whoever gets the alarms" in text
     assert "USD" in text
     assert ("THE EVENT SOURCE IS DISABLED" in text) is is_intrusive
+    assert ("up to 80 more events" in text) is is_intrusive
+    assert "Earlier runs" not in text
+    left = "\n".join(plan(fake, [thing(Kind.EVENT_SOURCE, "1-2"), thing(Kind.FUNCTION, "f")]))
+    assert "event source 1-2 is ENABLED, also if somebody has disabled it since" in left
+    assert "  - function f\n" in left
+
+
+def test_delivery_is_not_stopped_by_a_job_of_ci():
+    with pytest.raises(InputError, match="leave --intrusive out"):
+        refuse_in_ci(Options(is_intrusive=True), {"CI": "true"})
+    refuse_in_ci(Options(is_intrusive=True), {})
+    refuse_in_ci(Options(), {"CI": "true"})
+
+
+def test_what_a_thing_that_is_left_means_and_how_delivery_is_started_at_once():
+    line = "aws lambda update-event-source-mapping --enabled --uuid 1-2 --region eu-west-1"
+    assert consequence(thing(Kind.EVENT_SOURCE, "1-2"), "eu-west-1").endswith(line)
+    assert consequence(thing(), "eu-west-1") == "alarm loud. The next run removes it."
+
+
+# --- signals ------------------------------------------------------------------------------------------------
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def test_only_the_first_signal_interrupts_a_run():
+    before = [signal.getsignal(each) for each in ENDING]
+    cleaned_up = False
+    with pytest.raises(KeyboardInterrupt), first_signal_only():
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            for each in ENDING:
+                signal.raise_signal(each)
+            cleaned_up = True
+    assert cleaned_up
+    assert [signal.getsignal(each) for each in ENDING] == before
+
+
+def test_no_signal_interrupts_the_removal_and_each_is_told():
+    before = [signal.getsignal(each) for each in ENDING]
+    with undisturbed() as came:
+        for each in ENDING:
+            signal.raise_signal(each)
+    assert came == [*ENDING]
+    assert [signal.getsignal(each) for each in ENDING] == before
+
+
+# --- the archive --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("minute", "first"), [(9, 30), (10, 31)])
+def test_an_object_may_be_in_the_day_before_midnight(minute, first):
+    sent = datetime(2026, 1, 31, 0, minute, tzinfo=timezone.utc)
+    fake: Any = SimpleNamespace(now=lambda: NOW)
+    assert archive.days_since(fake, sent).first.day == first
+
+
+@pytest.fixture
+def s3():
+    client: Any = boto3.client("s3", region_name="us-east-1")
+    with Stubber(client) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+def versions(*keys):
+    return [{"Key": key, "VersionId": f"{key}-1"} for key in keys]
+
+
+def test_versions_of_one_object_are_deleted_and_of_no_other_that_begins_so(s3):
+    listed = {"Versions": versions("own", "own.copy-of-ann"), "DeleteMarkers": versions("own", "own/2")}
+    s3.add_response("list_object_versions", listed, {"Bucket": "b", "Prefix": "own"})
+    deleted = {"Objects": versions("own", "own"), "Quiet": True}
+    s3.add_response("delete_objects", {}, {"Bucket": "b", "Delete": deleted})
+    delete_versions_of(s3.client, "b", "own")
+
+
+@pytest.mark.parametrize("delete", [delete_versions, delete_versions_of])
+def test_versions_that_s3_does_not_delete_are_an_error(s3, delete):
+    s3.add_response("list_object_versions", {"Versions": versions("own")})
+    errors = [{"Key": "own", "Code": "AccessDenied", "Message": "Access Denied"}]
+    s3.add_response("delete_objects", {"Errors": errors})
+    with pytest.raises(AwsError, match=r"S3 did not delete 1 versions in b\. AccessDenied: Access Denied"):
+        delete(s3.client, "b", "own")
 
 
 @pytest.mark.parametrize(
@@ -233,6 +333,16 @@ def test_what_is_noted_is_there_for_the_next_run_and_gone_when_it_is_struck_out(
     again.strike(noted)
     assert again.things() == []
     assert not again.path.exists()
+
+
+def test_a_test_user_is_noted_again_with_the_time_of_its_last_event(tmp_path):
+    ledger = Ledger(tmp_path / "x.json")
+    ledger.note(thing(Kind.TEST_USER, "verify-1"))
+    ledger.note(thing())
+    ledger.renew(Kind.TEST_USER, "verify-2", "later")
+    assert [each.noted_at for each in ledger.things()] == [NOW.isoformat()] * 2
+    ledger.renew(Kind.TEST_USER, "verify-1", "later")
+    assert [each.noted_at for each in ledger.things()] == [NOW.isoformat(), "later"]
 
 
 def test_what_stops_delivery_is_removed_first_and_the_test_user_last(tmp_path):
@@ -293,7 +403,7 @@ REPORT = Report(
         Result(point("fourth"), why_not=ONLY_ON_AWS, is_excused=True),
     ],
     remarks=["The archive keeps lines."],
-    left=["alarm loud"],
+    left=["alarm loud. The next run removes it."],
     is_well=False,
     is_local=False,
     is_ended=True,
