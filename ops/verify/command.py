@@ -97,6 +97,7 @@ class Run:
             for result in play_points(points, self.play):
                 self.results.append(result)
                 self.say(str(result))
+                self._renew_test_user()
             self.is_ended = True
         finally:
             with undisturbed():

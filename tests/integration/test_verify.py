@@ -7,7 +7,8 @@ import pty
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,14 +16,17 @@ import pytest
 
 from local.coordinates import written
 from local.stack import running_stack
+from ops import doctor
 from ops.diagnosis import State
 from ops.errors import AwsError
+from ops.packaging.bundle import ROOT
+from ops.packaging.templates import Templates
 from ops.usage_plans import keys_of
 from ops.verify import alarms, archive, archived, path, pipeline, runtime
-from ops.verify.command import Options, Run, open_account, with_key
+from ops.verify.command import Options, Run, first_signal_only, open_account, with_key
 from ops.verify.ledger import Kind
 from ops.verify.play import Found
-from ops.verify.points import ONLY_ON_AWS, play_points
+from ops.verify.points import ONLY_ON_AWS, Point, play_points
 from ops.verify.removal import remove_all
 from tests.support.calls import run_command
 from tests.support.clone import clone_project
@@ -210,8 +214,8 @@ def test_no_session_of_anybody_else_is_returned(play, stack):
         s3.delete_object(Bucket=stack.stack.bucket, Key=key, VersionId=version)
 
 
-def test_closed_terminals_do_not_keep_anything_from_being_removed(project, stack, tmp_path, eventually):
-    """The run is killed as by a terminal that is closed: SIGHUP, and nobody takes what it prints."""
+def test_a_terminal_that_is_closed_keeps_nothing_from_being_removed(project, stack, tmp_path):
+    """As when a terminal is closed: SIGHUP again and again, and nobody takes what is printed."""
     words, folder = command(project, "--report", str(tmp_path / "report.md"))
     controller, terminal = pty.openpty()
     process = subprocess.Popen(
@@ -228,9 +232,13 @@ def test_closed_terminals_do_not_keep_anything_from_being_removed(project, stack
     while b"ok  batch" not in text:
         text += os.read(controller, 1000)
     os.close(controller)
-    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-        process.send_signal(number)
-    assert process.wait(60) != 0
+    deadline = time.monotonic() + 30
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        process.send_signal(signal.SIGHUP)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.005)
+    assert process.returncode != 0
     assert remains(stack) == NOTHING
     report = (tmp_path / "report.md").read_text("utf-8")
     assert "The run was interrupted: nothing is proved." in report
@@ -239,6 +247,40 @@ def test_closed_terminals_do_not_keep_anything_from_being_removed(project, stack
     after = verify(project, tmp_path)
     assert after.returncode == 0, after.stdout + after.stderr
     assert archived_versions(stack) == []
+
+
+def interrupting(line):
+    """Show progress as a terminal that is closed whenever something is removed."""
+    if line.startswith("Removing: "):
+        for each in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(each)
+    raise OSError(errno.EIO, "the terminal is gone")
+
+
+def test_signals_during_the_removal_of_what_is_left_end_the_run_after_it(play):
+    play.note(Kind.FUNCTION, "personalize-api-verify-gone")
+    play.note(Kind.ALARM, "gone", state="OK")
+    run = Run(replace(play, show=interrupting), {}, interrupting)
+    with pytest.raises(KeyboardInterrupt), first_signal_only():
+        run.remove_earlier()
+    assert play.ledger.things() == []
+
+
+def test_signals_during_the_removal_at_the_end_do_not_stop_it(play, stack):
+    def killed(play):
+        url = stack.client("sqs").create_queue(QueueName=f"personalize-api-{play.mark}")["QueueUrl"]
+        play.note(Kind.QUEUE, url.rpartition("/")[2], topic=play.deployment.output("AlarmTopicArn"))
+        play.note(Kind.FUNCTION, "personalize-api-verify-gone")
+        signal.raise_signal(signal.SIGHUP)
+
+    shown = replace(play, show=lambda line: interrupting(line) if line.startswith("Removing") else None)
+    settings = doctor.expected_settings(play.deployment, Templates.read(ROOT).event_source_settings())
+    run = Run(shown, settings, interrupting)
+    with pytest.raises(KeyboardInterrupt), first_signal_only():
+        run.perform([Point("killed", "?", "docs/api.md", killed)])
+    assert play.ledger.things() == []
+    assert remains(stack) == NOTHING
+    assert not run.to_report(is_strict=False).is_well
 
 
 def broken_output(_):

@@ -1,5 +1,6 @@
 """How far a job has come: one line at a terminal, a line now and then in a log."""
 
+import errno
 import io
 import sys
 
@@ -44,6 +45,18 @@ def test_elsewhere_there_is_a_line_every_ten_seconds(shown):
     assert SECONDS_BETWEEN_LINES == 10
     lines = shown(*(f"{second} s" for second in range(25)), is_terminal=False)
     assert lines.splitlines() == ["0 s", "10 s", "20 s"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_that_is_gone_ends_nothing(monkeypatch, is_terminal):
+    class Gone(Screen):
+        def write(self, _):
+            raise OSError(errno.EIO, "gone")
+
+    monkeypatch.setattr(sys, "stderr", Gone(is_terminal=is_terminal))
+    progress = Progress(lambda: 0.0)
+    progress.show("a line")
+    progress.end()
 
 
 def test_a_line_cannot_control_the_terminal(shown):
