@@ -1,4 +1,4 @@
-"""``make chaos`` with ten times the events of tests/integration/test_chaos.py, in both settings."""
+"""``make chaos`` with ten times the events of tests/long/test_chaos_small.py, in both settings."""
 
 from simulation.chaos.__main__ import main
 
