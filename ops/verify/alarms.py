@@ -62,7 +62,7 @@ class Alarms:
             alone.append(f"Not set, because it starts other actions too: {', '.join(self.shared)}.")
         if alone:
             return look(f"{heard} {' '.join(alone)}", "Look at what rings, and at the actions of the others.")
-        return good(f"Each of the {heard}")
+        return good(f"All {heard}")
 
 
 def stack_alarms(play: Play) -> dict[str, str]:
