@@ -20,6 +20,7 @@ from local.function_log import PATH, LogPage
 
 POLL_SECONDS = 0.25
 TIMEOUT_SECONDS = 10
+_TRACEBACK = "Traceback (most recent call last)"
 EXPECTED_ERROR = "DeliveryIncompleteError"
 _open = build_opener(ProxyHandler({})).open
 _OPENAPI = Path(contract.__file__).parent / "openapi.json"
@@ -90,6 +91,7 @@ def show_log_lines(emulator_url: str, show: Callable[[str], None], stop: threadi
     The emulator offers them (``local.function_log``). It keeps the newest: how many were missed is said.
     """
     last = 0
+    waiting: list[tuple[int, str]] = []
     while not stop.wait(POLL_SECONDS):
         page = read_page(emulator_url, last)
         if page is None:
@@ -97,10 +99,14 @@ def show_log_lines(emulator_url: str, show: Callable[[str], None], stop: threadi
         last = page.last
         if page.dropped:
             show(f"{page.dropped} lines of the functions' log are not shown: there were too many at once.")
-        for at, text in without_expected_tracebacks(page.lines):
+        waiting += without_expected_end(page.lines) if page.dropped else page.lines
+        # A traceback that goes on waits for the next page, for one.
+        ready = len(waiting) - (unfinished_lines(waiting) if page.lines else 0)
+        for at, text in without_expected_tracebacks(waiting[:ready]):
             readable = to_line(text)
             if readable is not None:
                 show(f"{time.strftime('%H:%M:%S', time.localtime(at / 1000))}  {readable}")
+        del waiting[:ready]
 
 
 def read_page(emulator_url: str, last: int) -> LogPage | None:
@@ -112,6 +118,23 @@ def read_page(emulator_url: str, last: int) -> LogPage | None:
         return None
 
 
+def without_expected_end(lines: Sequence[tuple[int, str]]) -> Sequence[tuple[int, str]]:
+    """Return the lines without the end of an expected traceback whose beginning was dropped."""
+    end = next((place for place, (_, text) in enumerate(lines) if not text.startswith(" ")), len(lines))
+    return lines[end + 1 :] if end < len(lines) and EXPECTED_ERROR in lines[end][1] else lines
+
+
+def unfinished_lines(lines: Sequence[tuple[int, str]]) -> int:
+    """Return how many lines at the end are of a traceback whose last line is still to come."""
+    start: int | None = None
+    for place, (_, text) in enumerate(lines):
+        if start is None:
+            start = place if _TRACEBACK in text else None
+        elif not text.startswith(" "):
+            start = None
+    return 0 if start is None else len(lines) - start
+
+
 def without_expected_tracebacks(lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Return the lines without the tracebacks of ``DeliveryIncompleteError``.
 
@@ -120,7 +143,7 @@ def without_expected_tracebacks(lines: Sequence[tuple[int, str]]) -> Iterator[tu
     """
     traceback: list[tuple[int, str]] = []
     for at, text in lines:
-        if traceback or "Traceback (most recent call last)" in text:
+        if traceback or _TRACEBACK in text:
             traceback.append((at, text))
             if len(traceback) > 1 and not text.startswith(" "):
                 if EXPECTED_ERROR not in text:

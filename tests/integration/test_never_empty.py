@@ -74,7 +74,7 @@ def test_without_a_fallback_the_error_is_the_documented_one(ask, faults, healthy
 
 def test_a_page_has_each_outcome_in_the_order_of_its_requests(post):
     requests = [
-        {"name": "for you", "userId": "reader-001", "numResults": 3},
+        {"name": "for you", "userId": "nobody-had-anything", "numResults": 3},
         {"name": "no such filter", "userId": "reader-001", "filter": "nowhere"},
         {"userId": "null"},
         "not a request",
@@ -101,7 +101,7 @@ def test_a_page_has_each_outcome_in_the_order_of_its_requests(post):
 
 def test_unique_rows_are_full_although_their_campaigns_agree(post):
     """Three times the same list, and one that is asked for with metadata."""
-    row = {"userId": "reader-002", "numResults": 10}
+    row = {"userId": "nobody-had-anything", "numResults": 10}
     requests = [row, row, row | {"metadataColumns": {"ITEMS": ["TITLE"]}}, row]
     lists = {}
     for unique in (False, True):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chalicelib import observability
-from local.log_view import to_line, without_expected_tracebacks
+from local.log_view import to_line, unfinished_lines, without_expected_end, without_expected_tracebacks
 
 
 def emitted(capsys, message, counts, **fields):
@@ -82,3 +82,41 @@ def test_any_other_traceback_is_shown_whole_and_in_order():
         "Traceback (most recent call last):", '  File "b.py"', '  File "a.py"', "KeyError: 1", "after"
     )
     assert list(without_expected_tracebacks(other)) == other
+
+
+HEAD, FRAME, END = (
+    (1, "Traceback (most recent call last):"),
+    (1, '  File "app.py", line 1, in deliver_events'),
+    (1, "chalicelib.errors.DeliveryIncompleteError: 1 records have to be delivered again."),
+)
+OTHER = (2, '{"message": "Health"}')
+
+
+@pytest.mark.parametrize(
+    ("lines", "unfinished"),
+    [
+        ([], 0),
+        ([OTHER], 0),
+        ([OTHER, HEAD], 1),
+        ([OTHER, HEAD, FRAME, FRAME], 3),
+        ([HEAD, FRAME, END], 0),
+        ([HEAD, FRAME, END, OTHER, HEAD], 1),
+    ],
+)
+def test_a_traceback_at_the_end_of_a_page_waits_for_its_last_line(lines, unfinished):
+    assert unfinished_lines(lines) == unfinished
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [
+        ([FRAME, END, OTHER], [OTHER]),
+        ([END, OTHER], [OTHER]),
+        ([FRAME, (1, "KeyError: 'x'"), OTHER], [FRAME, (1, "KeyError: 'x'"), OTHER]),
+        ([FRAME], [FRAME]),
+        ([OTHER, HEAD, FRAME, END], [OTHER, HEAD, FRAME, END]),
+        ([], []),
+    ],
+)
+def test_the_end_of_an_expected_traceback_is_not_shown_where_its_beginning_was_dropped(lines, shown):
+    assert without_expected_end(lines) == shown
