@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from datetime import datetime, timezone
 
 import pytest
@@ -16,6 +13,7 @@ from local.stack import running_stack
 from ops.local_stage import Coordinates
 from tests.support import calls
 from tests.support.archive import archived_lines
+from tests.support.calls import run_command
 from tests.support.clone import clone_project
 from tests.support.engine_clients import EngineClients
 from tests.support.round_trip import catalogue_without_interactions, send, taste_events, top_ten
@@ -66,16 +64,7 @@ def project(tmp_path, stack_and_requests):
 
 
 def ops(project, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "ops", *arguments],
-        cwd=project,
-        env=os.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_command(*arguments, endpoint_url="http://127.0.0.1:9", project=project)
 
 
 def rows_of(folder):

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import uuid
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -16,6 +15,7 @@ from local.stack import running_stack
 from simulation.mapping import Batch, invocation_record
 from simulation.stream import Record
 from tests.support.archive import archived_lines
+from tests.support.calls import run_command
 from tests.support.clone import ROOT, clone_project
 from tests.support.engine_events import received
 from tests.support.redriving import waiting
@@ -44,16 +44,8 @@ def trace(project):
     """``trace(event_id)`` runs the command. Returns its exit status and the lines of its stdout."""
 
     def run(event_id, *options):
-        ran = subprocess.run(
-            [sys.executable, "-m", "ops", "trace", "--stage", "local", *options, "--", event_id],
-            cwd=project,
-            env=os.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        words = ("trace", "--stage", "local", *options, "--", event_id)
+        ran = run_command(*words, endpoint_url="http://127.0.0.1:9", project=project)
         assert ran.stdout or ran.returncode == 1, ran.stderr
         return ran.returncode, ran.stdout.splitlines() or ran.stderr.splitlines()
 
