@@ -31,7 +31,7 @@ from ops.trace.delivery_state import DeliveryReader
 from ops.trace.engine_events import find_in_engine
 from ops.trace.facts import Archived, Delivery, Facts, Given, Search
 from ops.trace.judging import arrived_by, report
-from ops.trace.put_aside import search_given_up, search_quarantine
+from ops.trace.undelivered_copies import search_given_up, search_quarantine
 
 T = TypeVar("T")
 

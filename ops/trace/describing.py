@@ -7,7 +7,7 @@ from datetime import datetime
 
 from chalicelib.timestamps import to_rfc3339
 from ops.terminal import printable_line
-from ops.trace.facts import Archived, ArchivedRow, Facts, PutAside, Search
+from ops.trace.facts import Archived, ArchivedRow, Facts, Search, UndeliveredCopy
 from ops.trace.identifiers import is_derived
 
 LABEL_WIDTH = 12
@@ -21,8 +21,8 @@ def line(label: str, text: str) -> str:
     return f"{label:<{LABEL_WIDTH}} {text}"
 
 
-def place_of(copy: PutAside) -> str:
-    """Return since when a copy of the event has been put aside, and where."""
+def place_of(copy: UndeliveredCopy) -> str:
+    """Return since when a copy of the event is there, and where."""
     where = _shown(copy.where, MAX_ADDRESS_CHARACTERS)
     return f"since {to_rfc3339(copy.at)}, {where}" if copy.at is not None else where
 

@@ -38,7 +38,7 @@ class Archived:
 
 
 @dataclass(frozen=True)
-class PutAside:
+class UndeliveredCopy:
     """A copy of the event that delivery could not deliver.
 
     ``reason`` is one line that can be printed. ``keeps_contract``: whether redrive puts it back as it is.
@@ -59,7 +59,7 @@ class Search:
     that another reader holds. ``problem``: why nothing was searched.
     """
 
-    found: Sequence[PutAside] = ()
+    found: Sequence[UndeliveredCopy] = ()
     searched: int = 0
     has_more: bool = False
     hidden: int = 0

@@ -14,7 +14,7 @@ from chalicelib.timestamps import to_rfc3339
 from ops import local_stage
 from ops.command_lines import make_line
 from ops.trace.describing import given_up_lines, line, quarantine_lines, row_lines
-from ops.trace.facts import ArchivedRow, Facts, PutAside
+from ops.trace.facts import ArchivedRow, Facts, UndeliveredCopy
 from ops.trace.identifiers import is_derived
 from ops.trace.progress import Progress, judge, minute_of, reasons_sentence
 from ops.undelivered import GIVEN_UP
@@ -88,7 +88,7 @@ def _nowhere(facts: Facts) -> Iterator[str]:
         yield line("not found", f"{facts.days}, stage {facts.stage}.")
 
 
-def _quarantined(copy: PutAside, stage: str) -> Iterator[str]:
+def _quarantined(copy: UndeliveredCopy, stage: str) -> Iterator[str]:
     yield line("quarantined", copy.reason)
     if copy.keeps_contract:
         yield line("to do", f"Remove the cause, then: {make_line('redrive', STAGE=stage)}")
@@ -97,7 +97,7 @@ def _quarantined(copy: PutAside, stage: str) -> Iterator[str]:
         yield line("to do", f"It breaks the contract. Mend its producer, and repair it: {repair}")
 
 
-def _given_up(copy: PutAside, stage: str) -> Iterator[str]:
+def _given_up(copy: UndeliveredCopy, stage: str) -> Iterator[str]:
     yield line("given up", f"Lambda gave its batch up: {copy.reason.removeprefix(f'{GIVEN_UP}: ')}")
     options = ("--given-up",) if copy.keeps_contract else ("--given-up", "--repair", "repair.py")
     doctor, redrive = make_line("doctor", STAGE=stage), make_line("redrive", *options, STAGE=stage)

@@ -21,7 +21,7 @@ from ops.errors import InputError
 from ops.given_up import PREFIX, read_batch
 from ops.held_messages import HeldMessages
 from ops.quarantined import read_messages
-from ops.trace.facts import PutAside, Search
+from ops.trace.facts import Search, UndeliveredCopy
 from ops.trace.identifiers import find_event, keeps_contract
 from ops.undelivered import reason_of
 
@@ -55,7 +55,7 @@ def search_quarantine(
     """
     end = clock() + MAX_SEARCH_SECONDS
     hidden = _hidden(sqs, queue_url)
-    found: list[PutAside] = []
+    found: list[UndeliveredCopy] = []
     searched = 0
     with HeldMessages(sqs, queue_url, wait_seconds, HIDDEN_SECONDS) as held:
         for messages in held.rounds():
@@ -74,7 +74,7 @@ def search_given_up(bucket: Bucket, event_id: str, days: Days, *, max_batches: i
     since = days.first.isoformat()
     listed = [*islice(bucket.keys(PREFIX), MAX_KEYS + 1)]
     dated = [(name[1], name[2], key) for key in listed if (name := _NAME.search(key)) and name[1] >= since]
-    found: list[PutAside] = []
+    found: list[UndeliveredCopy] = []
     searched = 0
     for day, clock, key in heapq.nlargest(max_batches, dated):
         searched += 1
@@ -85,13 +85,17 @@ def search_given_up(bucket: Bucket, event_id: str, days: Days, *, max_batches: i
     return Search(found, searched, has_more=has_more)
 
 
-def _copies_of_message(message: Mapping[str, Any], bucket: Bucket, event_id: str) -> Iterator[PutAside]:
+def _copies_of_message(
+    message: Mapping[str, Any], bucket: Bucket, event_id: str
+) -> Iterator[UndeliveredCopy]:
     for record in read_messages([message], bucket)[0]:
         place = record.rejected.record.derived_id
         yield from _copies(record.rejected, event_id, record.quarantined_at, place)
 
 
-def _copies_of_batch(bucket: Bucket, key: str, event_id: str, at: datetime | None) -> Iterator[PutAside]:
+def _copies_of_batch(
+    bucket: Bucket, key: str, event_id: str, at: datetime | None
+) -> Iterator[UndeliveredCopy]:
     try:
         batch = read_batch(bucket.read(key))
     except InputError:  # It is no batch, or a redrive has just deleted it.
@@ -100,10 +104,12 @@ def _copies_of_batch(bucket: Bucket, key: str, event_id: str, at: datetime | Non
         yield from _copies(rejected, event_id, at, f"s3://{bucket.name}/{key}")
 
 
-def _copies(rejected: RejectedRecord, event_id: str, at: datetime | None, where: str) -> Iterator[PutAside]:
+def _copies(
+    rejected: RejectedRecord, event_id: str, at: datetime | None, where: str
+) -> Iterator[UndeliveredCopy]:
     event = find_event(rejected.record, event_id)
     if event is not None:
-        yield PutAside(reason_of(rejected), at, keeps_contract(event), where)
+        yield UndeliveredCopy(reason_of(rejected), at, keeps_contract(event), where)
 
 
 def _hidden(sqs: SQSClient, queue_url: str) -> int:

@@ -19,12 +19,12 @@ from ops.bucket import Bucket
 from ops.locate import Deployment, Flow
 from ops.packaging.bundle import ROOT
 from ops.stage import Stage
-from ops.trace import put_aside
+from ops.trace import undelivered_copies
 from ops.trace.command import Tracer
 from ops.trace.delivery_state import DeliveryReader
 from ops.trace.facts import DeliveryLine, Period
 from ops.trace.judging import report
-from ops.trace.put_aside import search_given_up, search_quarantine
+from ops.trace.undelivered_copies import search_given_up, search_quarantine
 from simulation.mapping import Batch, invocation_record
 from simulation.stream import Record
 from tests.support.factories import NOW, kinesis_record, request
@@ -67,7 +67,7 @@ def receives(stub, *messages):
     expected = {
         "QueueUrl": QUEUE,
         "MaxNumberOfMessages": 10,
-        "VisibilityTimeout": put_aside.HIDDEN_SECONDS,
+        "VisibilityTimeout": undelivered_copies.HIDDEN_SECONDS,
         "WaitTimeSeconds": 1,
     }
     stub.add_response("receive_message", {"Messages": [*messages]}, expected)
@@ -136,7 +136,7 @@ def test_an_end_of_the_queue_that_comes_too_late_is_none(clients):
     made, stubs = clients
     hides(stubs["sqs"], 0)
     receives(stubs["sqs"])
-    clock = iter([0, put_aside.MAX_SEARCH_SECONDS + 1])
+    clock = iter([0, undelivered_copies.MAX_SEARCH_SECONDS + 1])
     search = search_quarantine(
         made["sqs"], QUEUE, Bucket(made["s3"], "archive"), "unknown", clock=lambda: next(clock)
     )

@@ -9,7 +9,7 @@ from ops.archive.days import Days
 from ops.errors import InputError
 from ops.trace import identifiers
 from ops.trace.archived import to_row
-from ops.trace.facts import Archived, Delivery, DeliveryLine, Facts, Given, Period, PutAside, Search
+from ops.trace.facts import Archived, Delivery, DeliveryLine, Facts, Given, Period, Search, UndeliveredCopy
 from ops.trace.judging import arrived_by, report
 from tests.support.factories import NOW, aggregate, json_lines, kinesis_record, request
 
@@ -26,7 +26,7 @@ ROW = {
     "object": ADDRESS,
     "all_rows": "1",
 }
-COPY = PutAside("refused: no", NOW, True, "shardId-000000000000:7")
+COPY = UndeliveredCopy("refused: no", NOW, True, "shardId-000000000000:7")
 LATER = NOW + timedelta(minutes=30)
 
 
