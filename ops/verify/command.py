@@ -244,18 +244,6 @@ def _handling(handler: Callable[[int, Any], None]) -> Iterator[None]:
             signal.signal(number, earlier)
 
 
-def open_play(
-    deployment: Deployment,
-    session: boto3.Session,
-    options: Options,
-    *,
-    deadlines: Deadlines | None = None,
-    ledger: Ledger | None = None,
-) -> Play:
-    """Return the context of a run, with a new test user and the key of the API. Raises AwsError."""
-    return with_key(open_account(deployment, session, options, deadlines=deadlines, ledger=ledger))
-
-
 def with_key(play: Play) -> Play:
     """Return the context with the key of the API. Raises AwsError."""
     with readable_aws_errors():

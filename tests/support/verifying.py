@@ -5,7 +5,7 @@ from dataclasses import replace
 from ops.local_stage import LocalSession
 from ops.locate import locate_whole
 from ops.stage import Stage
-from ops.verify.command import POINTS, Options, open_play
+from ops.verify.command import POINTS, Options, open_account, with_key
 from ops.verify.ledger import Ledger
 from ops.verify.play import Deadlines
 from ops.verify.points import play_points
@@ -25,7 +25,8 @@ def locate(project, running):
 
 def make_play(deployment, session, folder):
     """Return the context of a new run, with clients of its own. Its ledger is in ``folder``."""
-    return open_play(deployment, session, Options(), deadlines=SHORT, ledger=Ledger(folder / "ledger.json"))
+    ledger = Ledger(folder / "ledger.json")
+    return with_key(open_account(deployment, session, Options(), deadlines=SHORT, ledger=ledger))
 
 
 def with_outputs(play, **outputs):
