@@ -38,3 +38,14 @@ def make_private(folder: Path) -> None:
 def open_private(path: Path, mode: str) -> IO[Any]:
     """Open a file as ``open`` does. A new file can be read by its owner only (0600)."""
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Write a file in one step, for its owner only: whatever happens, it has the old text or the new one."""
+    make_private(path.parent)
+    draft = path.with_name(f"{path.name}.new")
+    with open_private(draft, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -7,16 +7,13 @@ repeats one call at most, which replaces records by themselves. It is removed at
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ops.errors import InputError
-from ops.packaging.bundle import ROOT
-from ops.private_files import POSITIONS_SUFFIX, make_private, open_private, state_folder
+from ops.kept_files import kept_path
+from ops.private_files import POSITIONS_SUFFIX, replace_private
 
 
 @dataclass(frozen=True)
@@ -33,15 +30,6 @@ class Position:
         return replace(self, rows=rows, put=self.put + put, refused=self.refused + refused)
 
 
-def folder(environ: Mapping[str, str] = os.environ, project: Path = ROOT) -> Path:
-    """Return the folder of the positions, beside the state of the local stack. Raises InputError."""
-    try:
-        state = state_folder(environ, project)
-    except RuntimeError as error:
-        raise InputError("No home folder is known. Set HOME, or XDG_STATE_HOME.") from error
-    return state.with_name(state.name + POSITIONS_SUFFIX)
-
-
 @dataclass(frozen=True)
 class PositionFile:
     """The file that holds the position of one import file in one dataset."""
@@ -51,8 +39,7 @@ class PositionFile:
     @classmethod
     def of(cls, file: Path, *where: str) -> PositionFile:
         """Return the one of a file. ``where`` says where it is put."""
-        name = hashlib.sha256("\0".join([os.fspath(file.resolve()), *where]).encode(errors="surrogateescape"))
-        return cls(folder() / f"{name.hexdigest()[:24]}.json")
+        return cls(kept_path(POSITIONS_SUFFIX, os.fspath(file.resolve()), *where))
 
     def read(self, content_hash: str) -> Position:
         """Return where to go on: at the start, where nothing is kept of this content."""
@@ -66,11 +53,7 @@ class PositionFile:
 
     def write(self, position: Position) -> None:
         """Keep a position."""
-        make_private(self.path.parent)
-        draft = self.path.with_suffix(".new")
-        with open_private(draft, "w") as file:
-            file.write(json.dumps(asdict(position)))
-        draft.replace(self.path)
+        replace_private(self.path, json.dumps(asdict(position)))
 
     def remove(self) -> None:
         """Forget the position."""

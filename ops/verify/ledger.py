@@ -6,19 +6,18 @@ that is in the account is in the file. ``make clean`` leaves the file alone.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
 from ops.errors import InputError
+from ops.kept_files import kept_path, locked
 from ops.packaging.bundle import ROOT
-from ops.private_files import make_private, open_private, state_folder
+from ops.private_files import replace_private
 
 SUFFIX = "-verify"
 """Of the folder beside the state of the local stack."""
@@ -62,23 +61,11 @@ class Ledger:
     @classmethod
     def of(cls, *where: str, environ: Mapping[str, str] = os.environ, project: Path = ROOT) -> Ledger:
         """Return the one of a deployment. ``where`` says which. Raises InputError."""
-        try:
-            state = state_folder(environ, project)
-        except RuntimeError as error:
-            raise InputError("No home folder is known. Set HOME, or XDG_STATE_HOME.") from error
-        name = hashlib.sha256("\0".join(where).encode()).hexdigest()[:24]
-        return cls(state.with_name(state.name + SUFFIX) / f"{name}.json")
+        return cls(kept_path(SUFFIX, *where, environ=environ, project=project))
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep other runs away: they would remove what this one has made. Raises InputError."""
-        make_private(self.path.parent)
-        with open_private(self.path.with_suffix(".lock"), "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError("This deployment is being verified already. Wait for the end.") from error
-            yield
+        return locked(self.path, "This deployment is being verified already. Wait for the end.")
 
     def things(self) -> list[Thing]:
         """Return what is written down, in the order in which it is removed. Raises InputError."""
@@ -118,10 +105,5 @@ class Ledger:
             self.path.unlink(missing_ok=True)
 
     def _write(self, things: list[Thing]) -> None:
-        make_private(self.path.parent)
-        draft = self.path.with_suffix(".new")
-        with open_private(draft, "w") as file:
-            file.write(json.dumps([{**asdict(each), "kind": each.kind.value} for each in things]))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
+        text = json.dumps([{**asdict(each), "kind": each.kind.value} for each in things])
+        replace_private(self.path, text)
