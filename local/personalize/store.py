@@ -150,17 +150,23 @@ class Store:
                 [*self.events(), *self.action_interactions()],
             )
 
-    def append(self, calls: Sequence[Call]) -> list[list[Stored]]:
-        """Store all calls with one flush to disk. Return for each call what of it was new."""
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Store everything that the body of the with statement writes, or nothing when it fails."""
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            stored = [list(self._append_call(call)) for call in calls]
+            yield
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # some errors, such as a full disk, end it themselves
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
-        return stored
+
+    def append(self, calls: Sequence[Call]) -> list[list[Stored]]:
+        """Store all calls with one flush to disk. Return for each call what of it was new."""
+        with self.transaction():
+            return [list(self._append_call(call)) for call in calls]
 
     def _append_call(self, call: Call) -> Iterator[Stored]:
         if isinstance(call.request, PutEventsRequest):
@@ -243,13 +249,12 @@ class Store:
     def put_records(self, kind: str, records: Iterable[Record]) -> None:
         """Store items, users or actions. A later record with the same id replaces the earlier one."""
         rows = [(kind, record.record_id, json.dumps(record.properties)) for record in records]
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(
-            "INSERT INTO records VALUES (?, ?, ?) "
-            "ON CONFLICT (kind, record_id) DO UPDATE SET properties = excluded.properties",
-            rows,
-        )
-        self._connection.execute("COMMIT")
+        with self.transaction():
+            self._connection.executemany(
+                "INSERT INTO records VALUES (?, ?, ?) "
+                "ON CONFLICT (kind, record_id) DO UPDATE SET properties = excluded.properties",
+                rows,
+            )
 
     def records(self, kind: str) -> Iterator[Record]:
         """Return the stored records of a kind, ``item``, ``user`` or ``action``."""

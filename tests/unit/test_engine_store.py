@@ -150,6 +150,14 @@ def test_a_call_that_fails_leaves_nothing_behind(store: Store) -> None:
     assert event_ids(store.append([call("a")])[0]) == ["a"]
 
 
+def test_records_that_cannot_be_stored_leave_nothing_behind(store: Store) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        store.put_records("item", [Record("i"), Record("half \ud83d")])
+    assert list(store.records("item")) == []
+    store.put_records("item", [Record("i")])
+    assert list(store.records("item")) == [Record("i")]
+
+
 def test_a_second_engine_cannot_share_the_database(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     store = Store(path, ids())
