@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,13 +24,12 @@ from local.personalize.action_requests import (
     parse_put_actions,
 )
 from local.personalize.background import GroupCommit
+from local.personalize.bodies import Body, read_body
 from local.personalize.connections import Connections, ResetResponse, StalledResponse
 from local.personalize.control import Control
 from local.personalize.engine import Engine
 from local.personalize.errors import (
     InternalError,
-    RequestTooLargeError,
-    SerializationError,
     ServiceError,
     UnavailableError,
     UnknownOperationError,
@@ -48,8 +46,6 @@ from local.personalize.store import Call
 
 # The largest request that the services allow has ten items of 32,000 characters each.
 MAX_BODY_BYTES = 2 * 1024 * 1024
-
-Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -188,31 +184,9 @@ async def _delay(seconds: float, stopping: asyncio.Event) -> None:
 
 async def _receive_body(request: Request) -> ReceivedBody:
     try:
-        return ReceivedBody(await _read_body(request))
+        return ReceivedBody(await read_body(request, MAX_BODY_BYTES))
     except (ServiceError, ClientDisconnect) as error:
         return ReceivedBody({}, error)
-
-
-async def _read_body(request: Request) -> Body:
-    """Return the JSON object in the body. An empty body is an empty object, as in rest-json."""
-    received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_BODY_BYTES:
-            raise RequestTooLargeError(f"The body must not be larger than {MAX_BODY_BYTES} bytes")
-    if not received:
-        return {}
-    try:
-        body = json.loads(received, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise SerializationError("The body must be a JSON object")
-    return body
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)  # Python reads NaN and Infinity, which are not JSON
 
 
 def _response(request: Request, status: int, content: Body | None, code: str | None = None) -> Response:
