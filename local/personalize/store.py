@@ -6,8 +6,10 @@ connection, and no other program can open the database. The caller uses it from 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from local.personalize.errors import StartError
 from local.personalize.requests import Event, PutEventsRequest, Record
 from ops.command_lines import shell_line
 
+MAX_SESSION_IDS = 10_000
+"""So many sessions one call of ``forget`` takes: SQLite has a limit for the parameters of a statement."""
 _SCHEMAS = (
     """
 CREATE TABLE events (
@@ -60,10 +64,15 @@ CREATE TABLE action_interactions (
     impression TEXT
 );
 """,
+    """
+CREATE TABLE forgotten_users (
+    user_hash TEXT NOT NULL PRIMARY KEY
+);
+""",
 )
 """What each version of the schema adds to the one before. A database of an earlier version is brought up."""
 _DAMAGED = "something in it is damaged"
-_TABLES = ("events", "records", "action_interactions")
+_TABLES = ("events", "records", "action_interactions", "forgotten_users")
 _OUTSIDE_CAUSES = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_NOMEM,
@@ -74,6 +83,11 @@ _OUTSIDE_CAUSES = (
 )
 """Primary result codes (sqlite.org/rescode.html) that say nothing against the database: it must not go."""
 
+_FORGOTTEN = "SELECT user_hash FROM forgotten_users"
+_SESSIONS_OF_USER = (
+    "SELECT session_id FROM events WHERE user_id = ? UNION "
+    "SELECT session_id FROM action_interactions WHERE user_id = ?"
+)
 _COLUMNS = (
     "event_id, call_id, user_id, session_id, item_id, event_type, event_value, sent_at, received_at, "
     "properties, recommendation_id, impression, attribution_source"
@@ -120,12 +134,26 @@ Stored = StoredEvent | StoredActionInteraction
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything that is stored. Events and action interactions are each in order of arrival."""
+    """Everything that is stored. Events and action interactions are each in order of arrival.
+
+    ``forgotten_users`` has the ``user_hash`` of everybody who was forgotten.
+    """
 
     items: Sequence[Record]
     users: Sequence[Record]
     actions: Sequence[Record]
     events: Sequence[Stored]
+    forgotten_users: frozenset[str]
+
+
+@dataclass(frozen=True)
+class RemovedRows:
+    """How many rows of a person were removed. ``is_first`` says that the person was not forgotten before."""
+
+    events: int
+    action_interactions: int
+    users: int
+    is_first: bool
 
 
 class Store:
@@ -148,6 +176,7 @@ class Store:
                 list(self.records("user")),
                 list(self.records("action")),
                 [*self.events(), *self.action_interactions()],
+                frozenset(each for (each,) in self._connection.execute(_FORGOTTEN)),
             )
 
     @contextmanager
@@ -262,9 +291,53 @@ class Store:
         for record_id, properties in self._connection.execute(query, (kind,)):
             yield Record(record_id, _properties(properties))
 
+    def forget(self, user_id: str, session_ids: Sequence[str]) -> RemovedRows:
+        """Remove a person within a transaction, and remember the hash. Call ``erase`` after its end.
+
+        ``session_ids`` are further sessions of the person, at most MAX_SESSION_IDS. In a session of the
+        person, rows without a user go and rows of another user stay.
+        """
+        places = ", ".join("?" * len(session_ids))
+        without_user = (
+            f"user_id IS NULL AND (session_id IN ({places}) OR session_id IN ({_SESSIONS_OF_USER}))"
+        )
+        removed: Counter[str] = Counter()
+        # Rows without a user go first: the others say which sessions are the person's.
+        for condition, values in (
+            (without_user, [*session_ids, user_id, user_id]),
+            ("user_id = ?", [user_id]),
+        ):
+            for table in ("events", "action_interactions"):
+                removed[table] += self._delete(table, condition, values)
+        removed["records"] = self._delete("records", "kind = 'user' AND record_id = ?", [user_id])
+        is_new = self._connection.execute(
+            "INSERT INTO forgotten_users VALUES (?) ON CONFLICT DO NOTHING", [user_hash(user_id)]
+        ).rowcount
+        return RemovedRows(
+            removed["events"], removed["action_interactions"], removed["records"], is_first=bool(is_new)
+        )
+
+    def _delete(self, table: str, condition: str, values: Sequence[str]) -> int:
+        """Return the number of deleted rows."""
+        return self._connection.execute(f"DELETE FROM {table} WHERE {condition}", values).rowcount  # noqa: S608 # nosec B608
+
+    def erase(self) -> None:
+        """Remove the bytes of what was deleted and replaced from the database and its log.
+
+        SQLite keeps them in free space, some even with ``PRAGMA secure_delete``: a page that was split keeps
+        copies of rows that moved to the other half. So the database is written anew.
+        """
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
+
+
+def user_hash(user_id: str) -> str:
+    """Return what the database remembers of a user who was forgotten: the SHA-256 of the id, in hex."""
+    return hashlib.sha256(user_id.encode()).hexdigest()
 
 
 @contextmanager

@@ -207,6 +207,8 @@ DAMAGED_ROWS = {
     "no events": "DROP TABLE events",
     "no records": "DROP TABLE records",
     "no actions": "DROP TABLE action_interactions",
+    "no forgotten users": "DROP TABLE forgotten_users",
+    "a forgotten user": "INSERT INTO forgotten_users VALUES (X'00')",
     "other columns": "ALTER TABLE events RENAME COLUMN user_id TO person",
 }
 
@@ -236,7 +238,7 @@ def test_a_database_with_a_damaged_name_is_refused_with_a_remedy(tmp_path: Path)
 
 
 def test_the_contents_are_everything_that_is_stored(store: Store) -> None:
-    assert store.contents() == Contents([], [], [], [])
+    assert store.contents() == Contents([], [], [], [], frozenset())
     [[event], [interaction]] = store.append(
         [call("a"), action_call(ActionInteraction("b", "a", None, "s", "Taken", 2, impression=("x",)))]
     )
@@ -244,7 +246,7 @@ def test_the_contents_are_everything_that_is_stored(store: Store) -> None:
     store.put_records("user", [Record("u")])
     store.put_records("action", [Record("a")])
     assert store.contents() == Contents(
-        [Record("i", {"title": "t"})], [Record("u")], [Record("a")], [event, interaction]
+        [Record("i", {"title": "t"})], [Record("u")], [Record("a")], [event, interaction], frozenset()
     )
 
 
