@@ -9,6 +9,16 @@ GET    /_engine/items/{itemId}          {"itemId", "metadata"}
 GET    /_engine/faults                  the settings in force
 PUT    /_engine/faults                  new settings; a key that is left out is off (keys: ``faults.py``)
 DELETE /_engine/faults                  all faults off
+POST   /_engine/forget                  {"userId": "ann", "sessionIds": ["s1"]} removes a person for good, as
+                                        CreateDataDeletionJob does. "sessionIds" is optional, at most 10,000
+
+``forget`` returns the counts of the rows that it removed: {"events": 3, "actionInteractions": 1, "users": 1,
+"importedInteractions": 5}. These are the rows with this user id, and the rows without a user in a session of
+the person: one of "sessionIds", or a session with a row of this user id. "users" counts records of PutUsers
+and rows of users.csv. Asked again, it removes nothing, and all counts are 0. When the data folder cannot be
+read, it removes nothing either: 409.
+
+A request that is refused gets 400 and {"message": one sentence}. A body of more than 32 MiB gets 413.
 """
 
 from __future__ import annotations
@@ -17,6 +27,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -26,9 +37,11 @@ from starlette.routing import Route
 from local.personalize import CAMPAIGN_ARN, TRACKING_ID
 from local.personalize.action_requests import PutActionInteractionsRequest
 from local.personalize.background import GroupCommit
+from local.personalize.bodies import read_body
 from local.personalize.engine import Engine
-from local.personalize.errors import FaultSettingError, InvalidInputError
+from local.personalize.errors import FaultSettingError, InvalidInputError, StartError
 from local.personalize.faults import Faults, InjectedFault, parse_settings
+from local.personalize.forget import MAX_BODY_BYTES, forget, parse_forget
 from local.personalize.requests import PutEventsRequest
 from local.personalize.store import Store, StoredActionInteraction, StoredEvent
 
@@ -40,9 +53,10 @@ Row = TypeVar("Row")
 class Control:
     """The handlers of ``/_engine/``, the faults in force, and how often each was injected."""
 
-    def __init__(self, engine: Engine, commits: GroupCommit) -> None:
+    def __init__(self, engine: Engine, commits: GroupCommit, data: Path) -> None:
         self._engine = engine
         self._commits = commits
+        self._data = data
         self._faults = Faults()
         self._injected: Counter[str] = Counter()
 
@@ -76,6 +90,7 @@ class Control:
             Route("/_engine/stats", self.stats),
             Route("/_engine/items/{item_id:path}", self.item),
             Route("/_engine/faults", self.faults, methods=["GET", "PUT", "DELETE"]),
+            Route("/_engine/forget", self.forget, methods=["POST"]),
         ]
 
     async def health(self, request: Request) -> JSONResponse:
@@ -129,6 +144,18 @@ class Control:
             except FaultSettingError as error:
                 return _refused(str(error))
         return JSONResponse(self._faults.settings.as_json())
+
+    async def forget(self, request: Request) -> JSONResponse:
+        wanted = parse_forget(await read_body(request, MAX_BODY_BYTES))
+        rest = self._engine.unloaded()
+        try:
+            removed = await self._commits.run(lambda store: forget(store, self._data, wanted, rest))
+        except (StartError, OSError) as error:
+            return JSONResponse({"message": f"Nothing was removed. {error}"}, 409)
+        # Results of the store come back in its order: what it stored later is added to ``rest``.
+        self._engine.adopt(rest)
+        await self._commits.run(Store.erase)
+        return JSONResponse(removed)
 
 
 def _refused(message: str) -> JSONResponse:

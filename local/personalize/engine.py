@@ -1,7 +1,8 @@
 """The engine without HTTP and SQL: the interactions, the latest model, and the responses of the runtime API.
 
 All methods but ``refit`` run in the server's thread. ``refit`` may run in another thread: it works on a
-snapshot and replaces the model in one assignment.
+snapshot and replaces the model in one assignment. An engine that is ``unloaded`` belongs to another thread
+until it is adopted.
 """
 
 from __future__ import annotations
@@ -105,6 +106,15 @@ class Engine:
             self._actions.put(record)
         for event in events:
             self._apply(event)
+
+    def unloaded(self) -> Engine:
+        """Return an engine that knows nothing yet, for ``adopt``."""
+        return Engine(self._new_id)
+
+    def adopt(self, other: Engine) -> None:
+        """Replace all that the engine knows, and its models, by those of another engine. The counts go on."""
+        self._users, self._items, self._actions = other._users, other._items, other._actions
+        self._filters = other._filters
 
     def put_items(self, records: Iterable[Record]) -> None:
         """Add items, or replace the metadata of known ones."""

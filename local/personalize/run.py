@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -24,6 +23,7 @@ from local.personalize.control import Control
 from local.personalize.engine import Engine
 from local.personalize.errors import StartError
 from local.personalize.imports import read_folder
+from local.personalize.loading import load, without_garbage_collection
 from local.personalize.server import Parts, create_app
 from local.personalize.store import Store
 
@@ -73,37 +73,22 @@ def run(port: int, data: Path, database: Path, *, stop_with_stdin: bool = False)
 def _engine_parts(data: Path, database: Path) -> Iterator[tuple[Parts, int]]:
     refitter = Refitter()
     engine = Engine(_new_id, refitter.request)
-    with _without_garbage_collection():
+    with without_garbage_collection():
         folder = read_folder(data)
         store = Store(database, _new_id)
-        engine.load(folder)
         stored = store.contents()
-        engine.restore(stored.items, stored.users, stored.actions, stored.events)
+        load(engine, folder, stored)
         event_count = len(stored.events)
         del folder, stored
     engine.refit()
     commits = GroupCommit(store, engine.accept)
-    parts = Parts(
-        engine, commits, Connections(), Control(engine, commits), time.time, _new_id, asyncio.Event()
-    )
+    control = Control(engine, commits, data)
+    parts = Parts(engine, commits, Connections(), control, time.time, _new_id, asyncio.Event())
     with refitter.running(engine.refit):
         try:
             yield parts, event_count
         finally:
             commits.close()
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Switch garbage collection off while the data is loaded, and exempt that data from it afterwards.
-
-    Loading creates millions of objects and no reference cycles. A search for cycles would take a third of
-    the time to load, and later it would delay responses.
-    """
-    gc.disable()
-    yield
-    gc.freeze()
-    gc.enable()
 
 
 def listen(port: int) -> socket.socket:
