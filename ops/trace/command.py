@@ -20,12 +20,12 @@ from ops.archive.opening import open_engine
 from ops.archive.show import cost_line
 from ops.bucket import Bucket
 from ops.errors import OpsError, readable_aws_errors
+from ops.given_ids import check_id
 from ops.locate import Deployment, locate
 from ops.packaging.bundle import ROOT
 from ops.sessions import open_session
 from ops.stage import Stage
 from ops.terminal import print_line
-from ops.trace import identifiers
 from ops.trace.archived import find_rows
 from ops.trace.delivery_state import DeliveryReader
 from ops.trace.engine_events import find_in_engine
@@ -108,7 +108,7 @@ def run_trace(
     region: str | None,
 ) -> bool:
     """Print what became of an event from day ``first`` to day ``last``. Return whether it was found."""
-    identifiers.check(event_id)
+    check_id(event_id, "EVENT is the EventId of a response")
     now = datetime.now(timezone.utc)
     days = to_days(first, last, now.date())
     stage = Stage(ROOT, stage_name)

@@ -8,21 +8,8 @@ from chalicelib import contract
 from chalicelib.delivery.kinesis import KinesisRecord, all_events_of
 from chalicelib.errors import InvalidRequestError
 from chalicelib.records import from_record
-from ops.errors import InputError
 
-MAX_CHARACTERS = 256
-"""Of an EventId (openapi.json)."""
 _DERIVED = re.compile(r"shardId-[\w.-]{1,100}:[0-9]{1,127}(:[0-9]{1,9}){0,2}", re.ASCII)
-
-
-def check(event_id: str) -> None:
-    """Raise InputError for what no event has as its id."""
-    if not event_id.strip() or len(event_id) > MAX_CHARACTERS:
-        raise InputError(f"EVENT is the EventId of a response: 1 to {MAX_CHARACTERS} characters.")
-    try:
-        event_id.encode()
-    except UnicodeEncodeError as error:
-        raise InputError("EVENT is not text in UTF-8.") from error
 
 
 def is_derived(event_id: str) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from ops.archive.days import Days
 from ops.errors import InputError
+from ops.given_ids import check_id
 from ops.trace import identifiers
 from ops.trace.archived import to_row
 from ops.trace.facts import Archived, Delivery, DeliveryLine, Facts, Given, Period, Search, UndeliveredCopy
@@ -235,4 +236,4 @@ def test_an_id_of_delivery_is_known_by_its_form(event_id, is_derived):
 @pytest.mark.parametrize("event_id", ["", "  ", "x" * 257, "\udcff"])
 def test_what_no_event_has_as_its_id_is_refused(event_id):
     with pytest.raises(InputError, match="EVENT is"):
-        identifiers.check(event_id)
+        check_id(event_id, "EVENT is the EventId of a response")
