@@ -22,6 +22,7 @@ import duckdb
 import sqlglot
 from sqlglot import expressions
 
+from ops.archive.content import open_content
 from ops.archive.days import Days
 from ops.archive.engine import BoundQuery, Column, Result
 from ops.errors import InputError, readable_aws_errors
@@ -243,4 +244,9 @@ def _objects(s3: Any, bucket: str) -> Iterator[ArchivedObject]:
 
 
 def _opener(s3: Any, bucket: str, key: str) -> Callable[[], AbstractContextManager[BinaryIO]]:
-    return lambda: closing(s3.get_object(Bucket=bucket, Key=key)["Body"])
+    @contextmanager
+    def opened() -> Iterator[BinaryIO]:
+        with closing(s3.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+            yield open_content(body)[0]
+
+    return opened
