@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from ops.archive.days import Days
 from ops.archive.engine import BoundQuery
+from ops.archive.statements import read_statement
 from ops.errors import InputError
 from ops.put.schema import Field, Schema
 from ops.terminal import printable_line
@@ -202,7 +202,10 @@ class ImportFile:
 
     def _query(self, days: Days, ending: str) -> BoundQuery:
         properties = "".join(f",\n    {p.expression} AS property_{n}" for n, p in enumerate(self.properties))
-        sql = _statement().replace("/* properties */", properties) + ending
+        sql = (
+            read_statement(Path(__file__).with_suffix(".sql")).replace("/* properties */", properties)
+            + ending
+        )
         return BoundQuery(sql, [days.first.isoformat(), days.last.isoformat()], days)
 
 
@@ -214,8 +217,3 @@ def parse_properties(text: str) -> list[Property]:
 def _avro_field(field: Field) -> Mapping[str, object]:
     kind: object = ["null", field.type] if field.is_nullable else field.type
     return {"name": field.name, "type": kind} | ({"categorical": True} if field.is_categorical else {})
-
-
-@cache
-def _statement() -> str:
-    return Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
