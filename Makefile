@@ -23,7 +23,7 @@ POWERTOOLS := 3.37.0
 PANDAS := 3.1.1
 
 .DEFAULT_GOAL := help
-.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor verify rotate-key destroy security redrive put visitors query trace export chaos soak bench profile capacity experiment-size clean
+.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor verify rotate-key destroy security redrive put visitors query trace export replay chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -138,6 +138,10 @@ trace: $(INSTALLED) ## Say what became of one event (EVENT=its EventId, STAGE=pr
 export: $(INSTALLED) ## Write Personalize's import file from the archive (OUT=folder STAGE=prod FROM= TO= PROPERTIES=CONTEXT,seconds:int)
 	@$(BIN)/python -m ops export --stage "$$STAGE" $(call given,OUT,--out=) $(call given,FROM,--from=) $(call given,TO,--to=) \
 		$(call given,PROPERTIES,--properties=) $(ARGS)
+
+replay: $(INSTALLED) ## Send archived events to an event tracker (TRACKER=its tracking id, STAGE=prod or local FROM=2026-01-01 TO=2026-01-31 RATE=500, ARGS=--dry-run)
+	@$(BIN)/python -m ops replay --stage "$$STAGE" $(call given,FROM,--from=) $(call given,TO,--to=) $(call given,RATE,--rate=) \
+		$(ARGS) -- $(call given,TRACKER)
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m simulation.chaos $(ARGS)

@@ -7,8 +7,8 @@
     130   interrupted
 
 ``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, verify, redrive,
-put, query, trace and export at what ``make run`` started. A command imports what it runs: boto3 and Chalice
-are not loaded for ``--help``.
+put, query, trace, export and replay at what ``make run`` started. A command imports what it runs: boto3 and
+Chalice are not loaded for ``--help``.
 """
 
 from __future__ import annotations
@@ -497,6 +497,47 @@ def export(
     run_export(
         stage,
         Options(out, first, last, properties, import_to, replace),
+        open_terminal(agreed=yes),
+        stack_name=stack_name,
+        profile=profile,
+        region=region,
+    )
+
+
+@commands.command(cls=Command, if_interrupted="Run the same command again to go on where it stopped.")
+@_options(_changing, _stack_name)
+@click.argument("tracker", metavar="TRACKER")
+@click.option(
+    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
+)
+@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+@click.option(
+    "--rate", type=int, default=500, show_default=True, help="Calls a second, at most (quota: 1000)."
+)
+@click.option("--dry-run", is_flag=True, help="Count events and calls; send nothing.")
+@click.option("--restart", is_flag=True, help="Begin at the first line, also after an interruption.")
+def replay(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    yes: bool,
+    stack_name: str | None,
+    tracker: str,
+    first: str | None,
+    last: str | None,
+    rate: int,
+    dry_run: bool,
+    restart: bool,
+) -> None:
+    """Send the archived events to the event tracker with the tracking id TRACKER."""
+    _interrupt_on_signals()
+    from ops.replay.command import Options, run_replay
+    from ops.terminal import open_terminal
+
+    run_replay(
+        stage,
+        Options(tracker, first, last, rate, dry_run, restart),
         open_terminal(agreed=yes),
         stack_name=stack_name,
         profile=profile,

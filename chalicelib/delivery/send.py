@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib.delivery.outcome import REFUSED, Outcome, RejectedRecord
 from chalicelib.delivery.plan import RESERVED_SECONDS, ApiCall, Chain
@@ -22,7 +22,7 @@ from chalicelib.errors import (
 from chalicelib.retries import pauses
 
 if TYPE_CHECKING:
-    from chalicelib.services import Services
+    from chalicelib.sandbox import WorkerThreads
 
 RESPONSE_SECONDS = 2.0
 """Of the reserved seconds: calls that are still under way then are not waited for."""
@@ -35,10 +35,33 @@ _TOO_LATE = UnavailableError("Too little time was left to call Personalize.")
 _NO_RESPONSE = UnavailableError("Personalize had not responded when the time was up.")
 
 
+class EventClients(Protocol):
+    """What is used of ``Clients``: one client, with the methods that the record types name."""
+
+    @property
+    def personalize_events(self) -> Any: ...
+
+
+class SendingServices(Protocol):
+    """What is used of ``Services``."""
+
+    @property
+    def clients(self) -> EventClients: ...
+
+    @property
+    def worker_threads(self) -> WorkerThreads: ...
+
+    @property
+    def chance(self) -> Callable[[], float]: ...
+
+    @property
+    def sleep(self) -> Callable[[float], None]: ...
+
+
 class Sender:
     """Performs the calls of one batch."""
 
-    def __init__(self, services: Services, seconds_left: Callable[[], float]) -> None:
+    def __init__(self, services: SendingServices, seconds_left: Callable[[], float]) -> None:
         self._client = services.clients.personalize_events
         self._services = services
         self._seconds_left = seconds_left
@@ -54,10 +77,12 @@ class Sender:
         threads = self._services.worker_threads
         count = min(threads.number, len(chains))
         workers = [threads.pool().submit(self._work, waiting, outcomes) for _ in range(count)]
-        _, late = wait(workers, timeout=max(0.0, self._seconds_left() - RESPONSE_SECONDS))
-        # A worker that still waits for Personalize makes no further call. What it has sent is ignored as a
-        # duplicate when Lambda delivers the record again.
-        self._halted.set()
+        try:
+            _, late = wait(workers, timeout=max(0.0, self._seconds_left() - RESPONSE_SECONDS))
+        finally:
+            # A worker that still waits for Personalize makes no further call, after an interruption neither.
+            # What it has sent is ignored as a duplicate when the record is delivered again.
+            self._halted.set()
         if late:
             threads.abandon()
         sent = Outcome.joined([outcomes.get_nowait() for _ in range(outcomes.qsize())])

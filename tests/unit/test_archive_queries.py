@@ -16,11 +16,13 @@ from sqlglot import expressions
 from ops import cli
 from ops.archive.days import Days, to_days
 from ops.archive.engine import BoundQuery, Column, Result
+from ops.archive.interactions import ImportFile, parse_properties
 from ops.archive.literals import to_literal
 from ops.archive.local_engine import LocalEngine
 from ops.archive.saved_queries import find_query, read_queries
 from ops.archive.show import FORMATS, MAX_TABLE_ROWS, cost_line
 from ops.errors import InputError
+from ops.replay.rows import counts_query, lines_query
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 2, 10)
@@ -97,27 +99,41 @@ def test_days_that_are_none_are_named(first, last, said):
         to_days(first, last, TODAY)
 
 
+IMPORT = ImportFile.of(parse_properties("CONTEXT"))
+GIVEN = {"USER": "ann", "EVENT": "e", "EXPERIMENT": "x"}
+SAVED = {
+    name: query.bind(DAYS, {p.name: GIVEN[p.name] for p in query.parameters if p.name in GIVEN})
+    for name, query in read_queries().items()
+}
+OF_COMMANDS = {
+    "the rows of an export": IMPORT.rows_query(DAYS),
+    "the counts of an export": IMPORT.counts_query(DAYS),
+    "the lines of a replay": lines_query("2026-01-31"),
+    "the counts of a replay": counts_query(DAYS),
+}
+
+
+@pytest.mark.parametrize("bound", (SAVED | OF_COMMANDS).values(), ids=(SAVED | OF_COMMANDS).keys())
+def test_each_query_is_one_of_athena_and_reads_some_days_only(bound):
+    statement = sqlglot.parse_one(bound.sql, read="athena")
+    placeholders = [*statement.find_all(expressions.Placeholder)]
+    assert len(placeholders) == len(bound.values)
+    # The user guide of Athena (querying-with-prepared-statements.html) allows them nowhere else.
+    assert all(each.find_ancestor(expressions.Where) for each in placeholders)
+    tables = [t for t in statement.find_all(expressions.Table) if t.name in {"events", "event_lines"}]
+    assert tables
+    for table in tables:
+        condition = table.find_ancestor(expressions.Select).args["where"]
+        between = condition.find(expressions.Between)
+        assert between.this.name == "dt"
+        assert [type(between.args[end]) for end in ("low", "high")] == [expressions.Placeholder] * 2
+
+
 def test_each_file_says_what_it_answers_and_names_a_parameter_for_each_question_mark():
     for query in read_queries().values():
         assert query.question.endswith((".", ":")), query.name
-        statement = sqlglot.parse_one(query.sql, read="athena")
-        placeholders = [*statement.find_all(expressions.Placeholder)]
-        assert len(placeholders) == len(query.parameters), query.name
-        # The user guide of Athena (querying-with-prepared-statements.html) allows them nowhere else.
-        assert all(each.find_ancestor(expressions.Where) for each in placeholders), query.name
+        assert len(query.parameters) == len(SAVED[query.name].values), query.name
         assert {"FROM", "TO"} <= {parameter.name for parameter in query.parameters}
-
-
-def test_each_table_is_read_for_some_days_only():
-    for query in read_queries().values():
-        statement = sqlglot.parse_one(query.sql, read="athena")
-        tables = [t for t in statement.find_all(expressions.Table) if t.name in {"events", "event_lines"}]
-        assert tables
-        for table in tables:
-            condition = table.find_ancestor(expressions.Select).args["where"]
-            between = condition.find(expressions.Between)
-            assert between.this.name == "dt"
-            assert [type(between.args[end]) for end in ("low", "high")] == [expressions.Placeholder] * 2
 
 
 def test_a_value_is_bound_where_its_question_mark_is():
