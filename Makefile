@@ -23,7 +23,7 @@ POWERTOOLS := 3.37.0
 PANDAS := 3.1.1
 
 .DEFAULT_GOAL := help
-.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor verify rotate-key destroy security redrive put visitors query trace export replay chaos soak bench profile capacity experiment-size clean
+.PHONY: help run console test test-unit test-long coverage screenshots lint check format package deploy deploy-stack doctor verify rotate-key destroy security redrive put visitors query trace export replay forget chaos soak bench profile capacity experiment-size clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -142,6 +142,9 @@ export: $(INSTALLED) ## Write Personalize's import file from the archive (OUT=fo
 replay: $(INSTALLED) ## Send archived events to an event tracker (TRACKER=its tracking id, STAGE=prod or local FROM=2026-01-01 TO=2026-01-31 RATE=500, ARGS=--dry-run)
 	@$(BIN)/python -m ops replay --stage "$$STAGE" $(call given,FROM,--from=) $(call given,TO,--to=) $(call given,RATE,--rate=) \
 		$(ARGS) -- $(call given,TRACKER)
+
+forget: $(INSTALLED) ## Remove a person from archive, quarantine and Personalize (USER=its user id, STAGE=prod or local, ARGS="--dataset-group GROUP_ARN ROLE_ARN")
+	@$(BIN)/python -m ops forget --stage "$$STAGE" $(ARGS) -- $(call given,USER)
 
 chaos: $(INSTALLED) ## Deliver 100,000 events through every fault at once and count (ARGS="--events 5000")
 	@$(BIN)/python -m simulation.chaos $(ARGS)

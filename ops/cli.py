@@ -2,13 +2,13 @@
 
     0     done, or there was nothing to do
     1     it did not happen (one sentence on stderr says why), redrive or put left something to do, doctor
-          found what cannot work, or verify did not prove that everything works
+          found what cannot work, verify did not prove that everything works, or forget has left something
     2     wrong usage
     130   interrupted
 
 ``AWS_ENDPOINT_URL`` points every command at an emulator. ``--stage local`` points doctor, verify, redrive,
-put, query, trace, export and replay at what ``make run`` started. A command imports what it runs: boto3 and
-Chalice are not loaded for ``--help``.
+put, query, trace, export, replay and forget at what ``make run`` started. A command imports what it runs:
+boto3 and Chalice are not loaded for ``--help``.
 """
 
 from __future__ import annotations
@@ -538,6 +538,46 @@ def replay(
     run_replay(
         stage,
         Options(tracker, first, last, rate, dry_run, restart),
+        open_terminal(agreed=yes),
+        stack_name=stack_name,
+        profile=profile,
+        region=region,
+    )
+
+
+@commands.command(
+    cls=Command, if_interrupted="Nothing of anybody else is lost. Run the same command again to go on."
+)
+@_options(_changing, _stack_name)
+@click.argument("user", metavar="USER")
+@click.option(
+    "--dataset-group",
+    "jobs",
+    nargs=2,
+    multiple=True,
+    metavar="GROUP_ARN ROLE_ARN",
+    help="Start a data deletion job of Personalize, which reads the user id with the role; may be repeated.",
+)
+def forget(
+    *,
+    stage: str,
+    region: str | None,
+    profile: str | None,
+    yes: bool,
+    stack_name: str | None,
+    user: str,
+    jobs: tuple[tuple[str, str], ...],
+) -> bool:
+    """Remove the person with the user id USER from archive, quarantine and Personalize."""
+    _interrupt_on_signals()
+    from ops.forget.command import Options, run_forget
+    from ops.forget.personalize import Job
+    from ops.terminal import open_terminal
+
+    return run_forget(
+        user,
+        stage,
+        Options([Job(*each) for each in jobs]),
         open_terminal(agreed=yes),
         stack_name=stack_name,
         profile=profile,

@@ -39,10 +39,7 @@ class ImportJob:
     def check(self, region: str) -> None:
         """Raise InputError for ARNs that cannot be what they have to be."""
         check_arn(self.dataset_arn, INTERACTIONS, region)
-        if not _ROLE.fullmatch(self.role_arn):
-            raise InputError(
-                f"{self.role_arn!r} is not the ARN of a role. It looks like arn:aws:iam::ACCOUNT:role/NAME."
-            )
+        check_role(self.role_arn)
 
     def schema(self) -> Schema:
         """Return the schema of the dataset."""
@@ -87,3 +84,9 @@ class ImportJob:
                 )
             show(f"{job_arn.rsplit('/', 1)[-1]}: {job['status'].lower()}")
             self.sleep(POLL_SECONDS)
+
+
+def check_role(arn: str) -> None:
+    """Raise InputError for what is not the ARN of a role."""
+    if not _ROLE.fullmatch(arn):
+        raise InputError(f"{arn!r} is not the ARN of a role. It looks like arn:aws:iam::ACCOUNT:role/NAME.")

@@ -22,6 +22,7 @@ from ops.archive.local_engine import LocalEngine
 from ops.archive.saved_queries import find_query, read_queries
 from ops.archive.show import FORMATS, MAX_TABLE_ROWS, cost_line
 from ops.errors import InputError
+from ops.forget.archive import sessions_query, user_query
 from ops.replay.rows import counts_query, lines_query
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +109,8 @@ SAVED = {
 OF_COMMANDS = {
     "the rows of an export": IMPORT.rows_query(DAYS),
     "the counts of an export": IMPORT.counts_query(DAYS),
+    "a person": user_query("ann", DAYS),
+    "sessions of a person": sessions_query(["s1", "s2", "s3"], DAYS),
     "the lines of a replay": lines_query("2026-01-31"),
     "the counts of a replay": counts_query(DAYS),
 }

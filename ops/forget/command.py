@@ -1,0 +1,214 @@
+"""The command that forgets a person: it finds, shows a plan, removes, and proves by the same search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, cast
+
+import boto3
+
+from ops import local_stage
+from ops.archive.import_job import PREFIX as EXPORTS
+from ops.archive.opening import open_engine
+from ops.archive.show import cost_line
+from ops.bucket import Bucket
+from ops.cloudformation.artifacts import delete_versions_of
+from ops.command_lines import make_line
+from ops.errors import DeclinedError, InputError, readable_aws_errors
+from ops.forget.archive import ArchiveSearch
+from ops.forget.editing import edit_of
+from ops.forget.memory import Memory, MemoryFile, StartedJob
+from ops.forget.objects import Objects
+from ops.forget.person import Person
+from ops.forget.personalize import DeletionJobs, Job, forget_in_engine
+from ops.forget.queue import Quarantine
+from ops.forget.report import Plan, proof, what_comes
+from ops.forget.search import Findings, Search
+from ops.given_ids import check_id
+from ops.locate import Deployment, locate
+from ops.packaging.bundle import ROOT
+from ops.progress import Progress
+from ops.sessions import open_session
+from ops.stage import Stage
+from ops.terminal import Terminal
+
+COPIES = ("query-results/", EXPORTS)
+"""Prefixes with copies of events: they go whole."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person at the terminal asked for. ``jobs`` are data deletion jobs to start."""
+
+    jobs: Sequence[Job] = field(default=())
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """One run. ``engine_url`` is that of the local engine; None on AWS."""
+
+    search: Search
+    deletion_jobs: DeletionJobs
+    memory_file: MemoryFile
+    retention: timedelta
+    terminal: Terminal
+    engine_url: str | None
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+
+    def run(self, user_id: str, jobs: Sequence[Job], again: str) -> bool:
+        """Forget a person. Return whether nothing is left. ``again`` is the command line of this run."""
+        memory = self.memory_file.read()
+        # Asked first: this run holds messages itself.
+        hidden_messages = self.search.quarantine.hidden()
+        waiting, sentences = self.deletion_jobs.judge(memory.jobs)
+        person, scanned = self.search.sessions(Person(user_id, memory.sessions))
+        found = self.search.findings(person)
+        self._report(*sentences, cost_line(*scanned, *found.scanned_bytes, is_local=self._is_local))
+        plan = Plan(found, len(person.sessions), len(self._copies(waiting)), jobs, self._is_local)
+        if not self.terminal.confirm([*plan.lines()]):
+            raise DeclinedError
+        # Before anything goes: without the sessions, the next run could not tell what is the person's.
+        until = memory.until if memory.until and not found else self.now() + self.retention
+        kept = Memory(person.sessions, until, waiting)
+        self.memory_file.write(kept)
+        self._remove(person, found)
+        waiting += self._forget_in_personalize(person, jobs, kept)
+        left = self.search.findings(person)
+        self._delete_copies(waiting)
+        self._report(cost_line(*left.scanned_bytes, is_local=self._is_local), *proof(left, hidden_messages))
+        is_proved = not (left or left.unreadable_keys or hidden_messages)
+        is_over = memory.until is not None and self.now() >= memory.until
+        if is_over and is_proved and not (found or waiting):
+            self.memory_file.remove()
+            self._report("Nothing of the person can come any more, and this machine has forgotten, too.")
+        else:
+            self._report(*what_comes(until, len(waiting), again))
+        return is_proved
+
+    def _report(self, *lines: str) -> None:
+        self.terminal.report("\n".join(lines))
+
+    @property
+    def _is_local(self) -> bool:
+        return self.engine_url is not None
+
+    def _remove(self, person: Person, found: Findings) -> None:
+        show = self.search.show
+        if found.messages:
+            show("The quarantine is cleaned")
+            self.search.quarantine.clean(person)
+        for number, key in enumerate(sorted(found.events), start=1):
+            show(f"Object {number:,} of {len(found.events):,} is written anew")
+            self.search.objects.rewrite(key, edit_of(key), person)
+        for number, version in enumerate(found.old_versions, start=1):
+            show(f"Old version {number:,} of {len(found.old_versions):,} is deleted")
+            self.search.objects.delete_version(version)
+
+    def _forget_in_personalize(self, person: Person, jobs: Sequence[Job], memory: Memory) -> list[StartedJob]:
+        """Remove a person from Personalize. Return the jobs that have begun."""
+        if self.engine_url is not None:
+            count = forget_in_engine(self.engine_url, person)
+            self.terminal.report(f"The local engine has forgotten {count:,} records.")
+        at_work = {job.dataset_group_arn for job in memory.jobs}
+        started: list[StartedJob] = []
+        for number, job in enumerate(jobs, start=1):
+            if job.dataset_group_arn in at_work:
+                continue
+            prepared = self.deletion_jobs.prepare(job, number, self.now())
+            # Before it starts: the next run looks after the job, and after its file.
+            self.memory_file.write(replace(memory, jobs=[*memory.jobs, *started, prepared]))
+            started.append(self.deletion_jobs.start(prepared, job.role_arn, person.user_id))
+            self.memory_file.write(replace(memory, jobs=[*memory.jobs, *started]))
+            self._report(f"The job {started[-1].arn} has begun. It goes on without this program.")
+        return started
+
+    def _copies(self, waiting: Sequence[StartedJob]) -> list[str]:
+        """Return the keys of copies, but for the files that jobs still read."""
+        kept = {job.key for job in waiting}
+        versions = (version for prefix in COPIES for version in self.search.objects.versions(prefix))
+        return sorted({version.key for version in versions} - kept)
+
+    def _delete_copies(self, waiting: Sequence[StartedJob]) -> None:
+        for key in self._copies(waiting):
+            delete_versions_of(self.search.objects.s3, self.search.objects.bucket, key)
+
+
+def run_forget(
+    user_id: str,
+    stage_name: str,
+    options: Options,
+    terminal: Terminal,
+    *,
+    stack_name: str | None,
+    profile: str | None,
+    region: str | None,
+) -> bool:
+    """Forget a person in a stage. Return whether nothing is left."""
+    check_id(user_id, "USER is the user id that clients send")
+    if options.jobs and stage_name == local_stage.STAGE:
+        raise InputError("STAGE=local has no dataset group: the local engine forgets at once.")
+    stage = Stage(ROOT, stage_name)
+    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
+    deployment = locate(stage, session, stack_name)
+    for job in options.jobs:
+        job.check(deployment.region)
+    progress = Progress(time.monotonic)
+
+    def report(line: str) -> None:
+        progress.end()
+        terminal.report(line)
+
+    def confirm(plan: Sequence[str]) -> bool:
+        progress.end()
+        return terminal.confirm(plan)
+
+    bucket = deployment.output("EventsBucket")
+    memory_file = MemoryFile.of(user_id, deployment.region, *deployment.stacks, bucket)
+    words = [
+        word for job in options.jobs for word in ("--dataset-group", job.dataset_group_arn, job.role_arn)
+    ]
+    again = make_line("forget", *words, USER=user_id, STAGE=stage_name)
+    with readable_aws_errors(), memory_file.locked():
+        calm = replace(terminal, report=report, confirm=confirm)
+        forgetting = open_forgetting(Target(deployment, session, stage), memory_file, calm, progress.show)
+        try:
+            return forgetting.run(user_id, options.jobs, again)
+        finally:
+            progress.end()
+
+
+@dataclass(frozen=True)
+class Target:
+    """The deployment, and how it is reached."""
+
+    deployment: Deployment
+    session: boto3.Session
+    stage: Stage
+
+
+def open_forgetting(
+    target: Target, memory_file: MemoryFile, terminal: Terminal, show: Callable[[str], None]
+) -> Forgetting:
+    """Return what one run needs, with clients for it."""
+    make: Any = cast(Any, target.session).client
+    output = target.deployment.output
+    name, s3 = output("EventsBucket"), make("s3")
+    is_local = target.stage.name == local_stage.STAGE
+    today = datetime.now(timezone.utc).date()
+    archive = ArchiveSearch(open_engine(target.deployment, target.session), name, today)
+    bucket, wait_seconds = Bucket(s3, name), 0 if is_local else 1
+    quarantine = Quarantine(make("sqs"), output("QuarantineQueueUrl"), bucket, wait_seconds)
+    found = make("kinesis").describe_stream_summary(StreamName=output("EventStreamName"))
+    retention = timedelta(hours=found["StreamDescriptionSummary"]["RetentionPeriodHours"])
+    engine_url = local_stage.read_coordinates(target.stage.project_dir).personalize_url if is_local else None
+    return Forgetting(
+        Search(archive, Objects(s3, name), quarantine, show),
+        DeletionJobs(make("personalize"), s3, name),
+        memory_file,
+        retention,
+        terminal,
+        engine_url,
+    )

@@ -1,0 +1,90 @@
+"""What a run keeps for the next one about a person: the sessions, which the archive does not show any more.
+
+It is written before anything is removed, for its owner only, and goes when nothing of the person can come any
+more. ``make clean`` leaves it alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ops.errors import InputError
+from ops.kept_files import kept_path, locked
+from ops.packaging.bundle import ROOT
+from ops.private_files import replace_private
+
+SUFFIX = "-forget"
+"""Of the folder beside the state of the local stack."""
+
+
+@dataclass(frozen=True)
+class StartedJob:
+    """A data deletion job of Personalize, its dataset group, and the key of the file that it reads."""
+
+    arn: str
+    dataset_group_arn: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``sessions`` are the person's. Until ``until``, the stream may still hold events of the person."""
+
+    sessions: frozenset[str] = frozenset()
+    until: datetime | None = None
+    jobs: Sequence[StartedJob] = field(default=())
+
+
+@dataclass(frozen=True)
+class MemoryFile:
+    """The file about one person in one deployment."""
+
+    path: Path
+
+    @classmethod
+    def of(
+        cls,
+        user_id: str,
+        *deployment: str,
+        environ: Mapping[str, str] = os.environ,
+        project: Path = ROOT,
+    ) -> MemoryFile:
+        """Return the one of a person. ``deployment`` says which one. Raises InputError."""
+        return cls(kept_path(SUFFIX, user_id, *deployment, environ=environ, project=project))
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other runs about the same person away. Raises InputError."""
+        return locked(self.path, "This person is being forgotten by another run. Wait for its end.")
+
+    def read(self) -> Memory:
+        """Return what an earlier run has kept. Raises InputError for a file that cannot be read."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            until = datetime.fromisoformat(found["until"]) if found["until"] else None
+            return Memory(frozenset(found["sessions"]), until, [StartedJob(**job) for job in found["jobs"]])
+        except FileNotFoundError:
+            return Memory()
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"{self.path} cannot be read. It has the sessions of the person from an earlier run. Restore "
+                "it, or delete it: events without a user id may then stay."
+            ) from error
+
+    def write(self, memory: Memory) -> None:
+        """Keep what the next run needs."""
+        kept = {
+            "sessions": sorted(memory.sessions),
+            "until": memory.until.isoformat() if memory.until else None,
+            "jobs": [asdict(job) for job in memory.jobs],
+        }
+        replace_private(self.path, json.dumps(kept))
+
+    def remove(self) -> None:
+        """Forget the person here too."""
+        self.path.unlink(missing_ok=True)

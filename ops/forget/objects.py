@@ -1,0 +1,138 @@
+"""The objects of the bucket, with all their versions: judged, and written anew without a person's events."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from botocore.exceptions import ClientError
+
+from ops.archive.content import open_content
+from ops.cloudformation.artifacts import delete_versions_of, version_pages
+from ops.errors import AwsError
+from ops.forget.editing import Edit, Part
+from ops.forget.person import Person
+
+_Response = dict[str, Any]
+_CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
+_KEPT_HEADERS = ("ContentType", "ContentEncoding", "Metadata", "StorageClass")
+
+
+@dataclass(frozen=True)
+class ObjectVersion:
+    """A version of an object. ``is_latest``: a reader of the key gets it. Then its id may be unknown."""
+
+    key: str
+    version_id: str | None
+    is_latest: bool
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What of a version is the person's: how many pieces, and the sessions that they show."""
+
+    removed: int = 0
+    kept_bytes: int = 0
+    sessions: frozenset[str] = frozenset()
+    is_unreadable: bool = False
+
+    def after(self, part: Part) -> Judged:
+        """Return the result with one more part."""
+        return Judged(
+            self.removed + part.removed,
+            self.kept_bytes + len(part.kept),
+            self.sessions | part.sessions,
+            self.is_unreadable or part.is_unreadable,
+        )
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The bucket of one deployment. Each method makes its calls at once, in order."""
+
+    s3: Any
+    bucket: str
+
+    def versions(self, prefix: str) -> Iterator[ObjectVersion]:
+        """Yield the versions under a prefix, without delete markers."""
+        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
+            for found in page.get("Versions", []):
+                yield ObjectVersion(found["Key"], found["VersionId"], found["IsLatest"])
+
+    def judge(self, version: ObjectVersion, edit: Edit, person: Person) -> Judged:
+        """Return what of a version is the person's. One that is gone by now has nothing."""
+        try:
+            with self._open(version.key, version.version_id) as (lines, _):
+                return _judged(edit(version.key, lines, person))
+        except ClientError as error:
+            if error.response["Error"].get("Code") in {"NoSuchKey", "NoSuchVersion", "404"}:
+                return Judged()
+            raise
+
+    def rewrite(self, key: str, edit: Edit, person: Person) -> int:
+        """Write an object anew without the person's pieces, then delete its older versions.
+
+        Return how many pieces were removed. An object of which nothing is left is deleted. Raises AwsError
+        when somebody else has written the object meanwhile.
+        """
+        with TemporaryFile() as draft:
+            with self._open(key) as (lines, response):
+                judged = _write(edit(key, lines, person), draft, is_gzip=bool(response["IsGzip"]))
+            if not judged.removed:
+                return 0
+            if not judged.kept_bytes:
+                delete_versions_of(self.s3, self.bucket, key)
+                return judged.removed
+            draft.seek(0)
+            self._delete_others(key, self._put(key, draft, response))
+        return judged.removed
+
+    def delete_version(self, version: ObjectVersion) -> None:
+        """Delete one version by its id."""
+        self.s3.delete_object(Bucket=self.bucket, Key=version.key, VersionId=version.version_id)
+
+    def _put(self, key: str, content: IO[bytes], response: Mapping[str, Any]) -> str:
+        headers = {name: response[name] for name in _KEPT_HEADERS if response.get(name)}
+        try:
+            put = self.s3.put_object(
+                Bucket=self.bucket, Key=key, Body=content, IfMatch=response["ETag"], **headers
+            )
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _CHANGED:
+                raise AwsError("An object was written by somebody else meanwhile. Run it again.") from error
+            raise
+        return str(put.get("VersionId", "null"))
+
+    def _delete_others(self, key: str, kept_version: str) -> None:
+        for page in version_pages(self.s3, self.bucket, key):
+            for each in page:
+                if each["Key"] == key and each["VersionId"] != kept_version:
+                    self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=each["VersionId"])
+
+    @contextmanager
+    def _open(self, key: str, version_id: str | None = None) -> Iterator[tuple[Iterable[bytes], _Response]]:
+        """Open an object: its lines without compression, and S3's response, with whether it is compressed."""
+        which = {"VersionId": version_id} if version_id else {}
+        response = self.s3.get_object(Bucket=self.bucket, Key=key, **which)
+        with closing(response["Body"]) as body:
+            lines, is_gzip = open_content(body)
+            yield lines, {**response, "IsGzip": is_gzip}
+
+
+def _judged(parts: Iterable[Part], write: Callable[[bytes], object] = len) -> Judged:
+    judged = Judged()
+    for part in parts:
+        write(part.kept)
+        judged = judged.after(part)
+    return judged
+
+
+def _write(parts: Iterable[Part], draft: IO[bytes], *, is_gzip: bool) -> Judged:
+    if not is_gzip:
+        return _judged(parts, draft.write)
+    with gzip.GzipFile(fileobj=draft, mode="wb", mtime=0) as packed:
+        return _judged(parts, packed.write)
