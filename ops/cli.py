@@ -15,10 +15,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from ops.target import Target
 
 FAILED = 1
 INTERRUPTED = 130
@@ -119,8 +123,31 @@ _stack_name = click.option("--stack-name", help="Name of the one stack (default:
 _given = click.option(
     "--parameter", "given", multiple=True, metavar="NAME=VALUE", help="Parameter of a stack; may be repeated."
 )
+_days = _options(
+    click.option(
+        "--from",
+        "first",
+        metavar="DAY",
+        help="First day of the archive, in UTC (default: 6 days before --to).",
+    ),
+    click.option("--to", "last", metavar="DAY", help="Last day (default: today)."),
+)
 _reading = _options(_stage, _region, _profile)
 _changing = _options(_reading, _yes)
+
+
+def _reaching(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which deployment is meant, and give the function one ``target`` for them."""
+
+    @wraps(function)
+    def command(
+        *, stage: str, region: str | None, profile: str | None, stack_name: str | None, **others: Any
+    ) -> Any:
+        from ops.target import Target
+
+        return function(target=Target(stage, stack_name, profile, region), **others)
+
+    return _options(_reading, _stack_name)(command)
 
 
 @commands.command(cls=Command, if_interrupted="Nothing was deployed.")
@@ -252,21 +279,20 @@ def rotate_key(
 
 
 @commands.command(cls=Command, if_interrupted="Nothing was changed.")
-@_options(_reading, _stack_name)
+@_reaching
 @click.option("--strict", is_flag=True, help="Exit with 1 for a line with ?? too, not only for one with !!.")
-def doctor(
-    *, stage: str, region: str | None, profile: str | None, stack_name: str | None, strict: bool
-) -> bool:
+def doctor(*, target: Target, strict: bool) -> bool:
     """Examine a deployment and say what to do; change nothing."""
     from ops.doctor import run_doctor
 
-    return run_doctor(stage, stack_name=stack_name, is_strict=strict, profile=profile, region=region)
+    return run_doctor(target, is_strict=strict)
 
 
 @commands.command(
     cls=Command, if_interrupted="The report says what is left in the account. The next run removes it."
 )
-@_options(_changing, _stack_name)
+@_reaching
+@_yes
 @click.option(
     "--intrusive", is_flag=True, help="Also stop delivery until the alarm rings, and start it again."
 )
@@ -280,11 +306,8 @@ def doctor(
 )
 def verify(
     *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
+    target: Target,
     yes: bool,
-    stack_name: str | None,
     intrusive: bool,
     strict: bool,
     event_type: str,
@@ -297,17 +320,14 @@ def verify(
     from ops.verify.command import Options, run_verify
 
     return run_verify(
-        stage,
+        target,
         Options(intrusive, strict, event_type, report),
-        open_terminal(agreed=yes or stage == LOCAL),
-        stack_name=stack_name,
-        profile=profile,
-        region=region,
+        open_terminal(agreed=yes or target.stage_name == LOCAL),
     )
 
 
 @commands.command(cls=Command, if_interrupted="Nothing is lost; run it again to go on.")
-@_options(_reading, _stack_name)
+@_reaching
 @click.option("--given-up", is_flag=True, help="Take the batches that Lambda gave up, not the quarantine.")
 @click.option("--dry-run", is_flag=True, help="Count the reasons; put and delete nothing.")
 @click.option(
@@ -316,33 +336,16 @@ def verify(
     metavar="FILE",
     help="Python file with a function repair(record, reason, error).",
 )
-def redrive(
-    *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
-    stack_name: str | None,
-    given_up: bool,
-    dry_run: bool,
-    repair: Path | None,
-) -> bool:
+def redrive(*, target: Target, given_up: bool, dry_run: bool, repair: Path | None) -> bool:
     """Put quarantined records, or those of given-up batches, back into the stream."""
     _interrupt_on_signals()
     from ops.redrive import run_redrive
 
-    return run_redrive(
-        stage,
-        stack_name=stack_name,
-        given_up=given_up,
-        dry_run=dry_run,
-        repair_file=repair,
-        profile=profile,
-        region=region,
-    )
+    return run_redrive(target, given_up=given_up, dry_run=dry_run, repair_file=repair)
 
 
 @commands.command(cls=Command, if_interrupted="Run the same command again to go on where it stopped.")
-@_options(_reading, _stack_name)
+@_reaching
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dataset", metavar="ARN", help="The dataset (default: that of the stage's campaign).")
 @click.option(
@@ -356,10 +359,7 @@ def redrive(
 @click.option("--restart", is_flag=True, help="Begin at the first row, also after an interruption.")
 def put(
     *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
-    stack_name: str | None,
+    target: Target,
     file: Path,
     dataset: str | None,
     schema: Path | None,
@@ -371,23 +371,14 @@ def put(
     _interrupt_on_signals()
     from ops.put.command import Options, run_put
 
-    return run_put(
-        file,
-        stage,
-        Options(dataset, schema, dry_run=dry_run, strict=strict, restart=restart),
-        stack_name=stack_name,
-        profile=profile,
-        region=region,
-    )
+    options = Options(dataset, schema, dry_run=dry_run, strict=strict, restart=restart)
+    return run_put(file, target, options)
 
 
 @commands.command(cls=Command, if_interrupted="The query was stopped.")
-@_options(_reading, _stack_name)
+@_reaching
 @click.argument("name", required=False)
-@click.option(
-    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
-)
-@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+@_days
 @click.option(
     "--set", "values", type=_Assignment(), multiple=True, help="Parameter of the query; may be repeated."
 )
@@ -400,10 +391,7 @@ def put(
 )
 def query(
     *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
-    stack_name: str | None,
+    target: Target,
     name: str | None,
     first: str | None,
     last: str | None,
@@ -419,30 +407,21 @@ def query(
         return
     run_query(
         name,
-        stage,
+        target,
         first,
         last,
         dict(values),
         output_format=output_format,
-        stack_name=stack_name,
-        profile=profile,
-        region=region,
     )
 
 
 @commands.command(cls=Command, if_interrupted="Nothing was changed.")
-@_options(_reading, _stack_name)
+@_reaching
 @click.argument("event", metavar="EVENT")
-@click.option(
-    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
-)
-@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+@_days
 def trace(
     *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
-    stack_name: str | None,
+    target: Target,
     event: str,
     first: str | None,
     last: str | None,
@@ -451,19 +430,17 @@ def trace(
     _interrupt_on_signals()
     from ops.trace.command import run_trace
 
-    return run_trace(event, stage, first, last, stack_name=stack_name, profile=profile, region=region)
+    return run_trace(event, target, first, last)
 
 
 @commands.command(
     cls=Command,
     if_interrupted="A file that was there before is there still. An import job that has begun goes on.",
 )
-@_options(_changing, _stack_name)
+@_reaching
+@_yes
 @click.option("--out", type=_folder, required=True, help="Folder for the files.")
-@click.option(
-    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
-)
-@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+@_days
 @click.option(
     "--properties", default="", metavar="NAME[:TYPE],...", help="Properties of events that become columns."
 )
@@ -477,11 +454,8 @@ def trace(
 @click.option("--replace", is_flag=True, help="Replace an interactions.csv that is there.")
 def export(
     *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
+    target: Target,
     yes: bool,
-    stack_name: str | None,
     out: Path,
     first: str | None,
     last: str | None,
@@ -495,22 +469,17 @@ def export(
     from ops.terminal import open_terminal
 
     run_export(
-        stage,
+        target,
         Options(out, first, last, properties, import_to, replace),
         open_terminal(agreed=yes),
-        stack_name=stack_name,
-        profile=profile,
-        region=region,
     )
 
 
 @commands.command(cls=Command, if_interrupted="Run the same command again to go on where it stopped.")
-@_options(_changing, _stack_name)
+@_reaching
+@_yes
 @click.argument("tracker", metavar="TRACKER")
-@click.option(
-    "--from", "first", metavar="DAY", help="First day of the archive, in UTC (default: 6 days before --to)."
-)
-@click.option("--to", "last", metavar="DAY", help="Last day (default: today).")
+@_days
 @click.option(
     "--rate", type=int, default=500, show_default=True, help="Calls a second, at most (quota: 1000)."
 )
@@ -518,11 +487,8 @@ def export(
 @click.option("--restart", is_flag=True, help="Begin at the first line, also after an interruption.")
 def replay(
     *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
+    target: Target,
     yes: bool,
-    stack_name: str | None,
     tracker: str,
     first: str | None,
     last: str | None,
@@ -536,19 +502,17 @@ def replay(
     from ops.terminal import open_terminal
 
     run_replay(
-        stage,
+        target,
         Options(tracker, first, last, rate, dry_run, restart),
         open_terminal(agreed=yes),
-        stack_name=stack_name,
-        profile=profile,
-        region=region,
     )
 
 
 @commands.command(
     cls=Command, if_interrupted="Nothing of anybody else is lost. Run the same command again to go on."
 )
-@_options(_changing, _stack_name)
+@_reaching
+@_yes
 @click.argument("user", metavar="USER")
 @click.option(
     "--dataset-group",
@@ -560,11 +524,8 @@ def replay(
 )
 def forget(
     *,
-    stage: str,
-    region: str | None,
-    profile: str | None,
+    target: Target,
     yes: bool,
-    stack_name: str | None,
     user: str,
     jobs: tuple[tuple[str, str], ...],
 ) -> bool:
@@ -576,12 +537,9 @@ def forget(
 
     return run_forget(
         user,
-        stage,
+        target,
         Options([Job(*each) for each in jobs]),
         open_terminal(agreed=yes),
-        stack_name=stack_name,
-        profile=profile,
-        region=region,
     )
 
 

@@ -11,29 +11,25 @@ from ops import diagnosis
 from ops.access import CONFIGURED
 from ops.diagnosis import Finding
 from ops.errors import AwsError, code_of, readable_aws_errors
-from ops.locate import Deployment, Flow, locate_whole
+from ops.locate import Deployment, Flow
 from ops.packaging.bundle import ROOT
 from ops.packaging.templates import Templates
 from ops.personalize_checks import check_campaigns, check_filters, describe_campaigns
 from ops.personalize_diagnosis import Campaign
-from ops.sessions import open_session
-from ops.stage import Stage
+from ops.target import Target
 from ops.terminal import print_line
 from ops.usage_plans import is_enabled, keys_of, plans_with
 
 _OF_ONE_STACK = (*CONFIGURED, "BisectBatchOnFunctionError", "ParallelizationFactor")
 
 
-def run_doctor(
-    stage_name: str, *, stack_name: str | None, is_strict: bool, profile: str | None, region: str | None
-) -> bool:
+def run_doctor(target: Target, *, is_strict: bool) -> bool:
     """Print a line per check, and return whether the deployment can work.
 
     With ``is_strict``, return whether every check is well.
     """
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    deployment = locate_whole(stage, session, stack_name)
+    reached = target.open(is_whole=True)
+    deployment, session = reached.deployment, reached.session
     settings = expected_settings(deployment, Templates.read(ROOT).event_source_settings())
     states = []
     for finding in examine(deployment, settings, session):

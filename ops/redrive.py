@@ -29,13 +29,11 @@ from ops.bucket import Bucket
 from ops.errors import InputError, readable_aws_errors
 from ops.given_up import find_batches, read_batch
 from ops.held_messages import HIDDEN_SECONDS, HeldMessages
-from ops.locate import Deployment, locate
-from ops.packaging.bundle import ROOT
+from ops.locate import Deployment
 from ops.quarantined import read_messages
 from ops.redrive_result import RedriveResult, progress_line, summary
-from ops.sessions import open_session
-from ops.stage import Stage
 from ops.stream_writer import StreamWriter
+from ops.target import Target
 from ops.terminal import print_line
 from ops.undelivered import Repair, load_repair, readable_reason
 
@@ -70,24 +68,14 @@ class Pipeline:
         return Bucket(self.s3, self.bucket_name)
 
 
-def run_redrive(
-    stage_name: str,
-    *,
-    stack_name: str | None,
-    given_up: bool,
-    dry_run: bool,
-    repair_file: Path | None,
-    profile: str | None,
-    region: str | None,
-) -> bool:
+def run_redrive(target: Target, *, given_up: bool, dry_run: bool, repair_file: Path | None) -> bool:
     """Redrive the quarantine of a stage, or the batches that were given up.
 
     Returns whether every record that was ready went back.
     """
     repair = load_repair(repair_file) if repair_file else None
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    pipeline = pipeline_of(locate(stage, session, stack_name), session)
+    reached = target.open()
+    pipeline = pipeline_of(reached.deployment, reached.session)
     started = datetime.now(timezone.utc)
     try:
         with readable_aws_errors():

@@ -23,12 +23,10 @@ from ops.archive.opening import open_engine
 from ops.archive.show import cost_line
 from ops.command_lines import make_line
 from ops.errors import DeclinedError, InputError
-from ops.locate import Deployment, locate
-from ops.packaging.bundle import ROOT
+from ops.locate import Deployment
 from ops.private_files import make_private
 from ops.progress import Progress
-from ops.sessions import open_session
-from ops.stage import Stage
+from ops.target import Target
 from ops.terminal import Terminal
 
 FILE = "interactions.csv"
@@ -72,32 +70,23 @@ class Counts:
         return lines
 
 
-def run_export(
-    stage_name: str,
-    options: Options,
-    terminal: Terminal,
-    *,
-    stack_name: str | None,
-    profile: str | None,
-    region: str | None,
-) -> None:
+def run_export(target: Target, options: Options, terminal: Terminal) -> None:
     """Write the files, print what is in them, and import them when that was asked for."""
     days = to_days(options.first, options.last, datetime.now(timezone.utc).date())
     properties = parse_properties(options.properties)
     if (options.out / FILE).exists() and not options.replace:
         raise InputError(
             f"{options.out / FILE} is there already. Name another folder, or let it be replaced:\n"
-            + make_line("export", "--replace", OUT=str(options.out), STAGE=stage_name)
+            + make_line("export", "--replace", OUT=str(options.out), STAGE=target.stage_name)
         )
-    if options.import_to and stage_name == local_stage.STAGE:
+    if options.import_to and target.stage_name == local_stage.STAGE:
         raise InputError(
             "STAGE=local has no dataset import jobs. The local engine loads the files of a folder:\n"
             + make_line("run", DATA=str(options.out))
         )
     make_private(options.out)
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    deployment = locate(stage, session, stack_name)
+    reached = target.open()
+    deployment, session = reached.deployment, reached.session
     engine = open_engine(deployment, session)
     job = _job(options.import_to, deployment, session)
     file = ImportFile.of(properties)
@@ -106,10 +95,9 @@ def run_export(
         file = ImportFile.for_dataset(job.schema(), properties)
         if not terminal.confirm(job.plan()):
             raise DeclinedError
-    terminal.report(f"The archive of {stage_name}, {days}, as {', '.join(file.header)}.")
-    is_local = stage_name == local_stage.STAGE
-    terminal.report(cost_line(*export(engine, file, days, options.out, terminal), is_local=is_local))
-    if is_local:
+    terminal.report(f"The archive of {target.stage_name}, {days}, as {', '.join(file.header)}.")
+    terminal.report(cost_line(*export(engine, file, days, options.out, terminal), is_local=reached.is_local))
+    if reached.is_local:
         terminal.report(f"The local engine loads it: {make_line('run', DATA=str(options.out))}")
     if job:
         _import(job, options.out / FILE, terminal)

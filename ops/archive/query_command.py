@@ -6,16 +6,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
-from ops import local_stage
 from ops.archive import saved_queries
 from ops.archive.days import to_days
 from ops.archive.opening import open_engine
 from ops.archive.saved_queries import FROM, TO, SavedQuery
 from ops.archive.show import FORMATS, cost_line
-from ops.locate import locate
-from ops.packaging.bundle import ROOT
-from ops.sessions import open_session
-from ops.stage import Stage
+from ops.target import Target
 from ops.terminal import print_line, reader_may_leave
 
 
@@ -43,15 +39,12 @@ def _own_parameters(query: SavedQuery) -> Iterator[str]:
 
 def run_query(
     name: str,
-    stage_name: str,
+    target: Target,
     first: str | None,
     last: str | None,
     values: Mapping[str, str],
     *,
     output_format: str,
-    stack_name: str | None,
-    profile: str | None,
-    region: str | None,
 ) -> None:
     """Run a query from day ``first`` to day ``last``. Print its result on stdout, and what it cost on stderr.
 
@@ -59,12 +52,10 @@ def run_query(
     """
     query = saved_queries.find_query(name)
     bound = query.bind(to_days(first, last, datetime.now(timezone.utc).date()), values)
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    engine = open_engine(locate(stage, session, stack_name), session)
-    print(f"{query.question} {bound.days}, stage {stage_name}.", file=sys.stderr, flush=True)
+    reached = target.open()
+    engine = open_engine(reached.deployment, reached.session)
+    print(f"{query.question} {bound.days}, stage {target.stage_name}.", file=sys.stderr, flush=True)
     with engine.run(bound) as result:
         with reader_may_leave():
             FORMATS[output_format](result)
-        is_local = stage_name == local_stage.STAGE
-        print(cost_line(result.scanned_bytes, is_local=is_local), file=sys.stderr)
+        print(cost_line(result.scanned_bytes, is_local=reached.is_local), file=sys.stderr)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
-import boto3
-
 from ops import local_stage
 from ops.archive.import_job import PREFIX as EXPORTS
 from ops.archive.opening import open_engine
@@ -28,11 +26,8 @@ from ops.forget.queue import Quarantine
 from ops.forget.report import Plan, proof, what_comes
 from ops.forget.search import Findings, Search
 from ops.given_ids import check_id
-from ops.locate import Deployment, locate
-from ops.packaging.bundle import ROOT
 from ops.progress import Progress
-from ops.sessions import open_session
-from ops.stage import Stage
+from ops.target import Reached, Target
 from ops.terminal import Terminal
 
 COPIES = ("query-results/", EXPORTS)
@@ -136,23 +131,13 @@ class Forgetting:
             delete_versions_of(self.search.objects.s3, self.search.objects.bucket, key)
 
 
-def run_forget(
-    user_id: str,
-    stage_name: str,
-    options: Options,
-    terminal: Terminal,
-    *,
-    stack_name: str | None,
-    profile: str | None,
-    region: str | None,
-) -> bool:
+def run_forget(user_id: str, target: Target, options: Options, terminal: Terminal) -> bool:
     """Forget a person in a stage. Return whether nothing is left."""
     check_id(user_id, "USER is the user id that clients send")
-    if options.jobs and stage_name == local_stage.STAGE:
+    if options.jobs and target.stage_name == local_stage.STAGE:
         raise InputError("STAGE=local has no dataset group: the local engine forgets at once.")
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    deployment = locate(stage, session, stack_name)
+    reached = target.open()
+    deployment = reached.deployment
     for job in options.jobs:
         job.check(deployment.region)
     progress = Progress(time.monotonic)
@@ -170,40 +155,32 @@ def run_forget(
     words = [
         word for job in options.jobs for word in ("--dataset-group", job.dataset_group_arn, job.role_arn)
     ]
-    again = make_line("forget", *words, USER=user_id, STAGE=stage_name)
+    again = make_line("forget", *words, USER=user_id, STAGE=target.stage_name)
     with readable_aws_errors(), memory_file.locked():
         calm = replace(terminal, report=report, confirm=confirm)
-        forgetting = open_forgetting(Target(deployment, session, stage), memory_file, calm, progress.show)
+        forgetting = open_forgetting(reached, memory_file, calm, progress.show)
         try:
             return forgetting.run(user_id, options.jobs, again)
         finally:
             progress.end()
 
 
-@dataclass(frozen=True)
-class Target:
-    """The deployment, and how it is reached."""
-
-    deployment: Deployment
-    session: boto3.Session
-    stage: Stage
-
-
 def open_forgetting(
-    target: Target, memory_file: MemoryFile, terminal: Terminal, show: Callable[[str], None]
+    reached: Reached, memory_file: MemoryFile, terminal: Terminal, show: Callable[[str], None]
 ) -> Forgetting:
     """Return what one run needs, with clients for it."""
-    make: Any = cast(Any, target.session).client
-    output = target.deployment.output
+    make: Any = cast(Any, reached.session).client
+    output = reached.deployment.output
     name, s3 = output("EventsBucket"), make("s3")
-    is_local = target.stage.name == local_stage.STAGE
     today = datetime.now(timezone.utc).date()
-    archive = ArchiveSearch(open_engine(target.deployment, target.session), name, today)
-    bucket, wait_seconds = Bucket(s3, name), 0 if is_local else 1
+    archive = ArchiveSearch(open_engine(reached.deployment, reached.session), name, today)
+    bucket, wait_seconds = Bucket(s3, name), 0 if reached.is_local else 1
     quarantine = Quarantine(make("sqs"), output("QuarantineQueueUrl"), bucket, wait_seconds)
     found = make("kinesis").describe_stream_summary(StreamName=output("EventStreamName"))
     retention = timedelta(hours=found["StreamDescriptionSummary"]["RetentionPeriodHours"])
-    engine_url = local_stage.read_coordinates(target.stage.project_dir).personalize_url if is_local else None
+    engine_url = None
+    if reached.is_local:
+        engine_url = local_stage.read_coordinates(reached.stage.project_dir).personalize_url
     return Forgetting(
         Search(archive, Objects(s3, name), quarantine, show),
         DeletionJobs(make("personalize"), s3, name),

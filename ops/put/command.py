@@ -27,6 +27,7 @@ from ops.put.sender import Sender
 from ops.put.upload import Upload
 from ops.sessions import open_session
 from ops.stage import Stage
+from ops.target import Target
 from ops.terminal import print_line
 
 _ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
@@ -44,31 +45,12 @@ class Options:
     restart: bool = False
 
 
-@dataclass(frozen=True)
-class Target:
-    """How a stage is reached."""
-
-    stage: Stage
-    stack_name: str | None
-    profile: str | None
-    region: str | None
-
-
-def run_put(
-    path: Path,
-    stage_name: str,
-    options: Options,
-    *,
-    stack_name: str | None,
-    profile: str | None,
-    region: str | None,
-) -> bool:
+def run_put(path: Path, target: Target, options: Options) -> bool:
     """Put the rows of a file. Returns whether every row went, or of a dry run whether every row would go."""
     file = CsvFile(path)
     kind = kind_of(file.header)
     check_names(file.header)
-    target = Target(Stage(ROOT, stage_name), stack_name, profile, region)
-    find = _local if stage_name == local_stage.STAGE else _deployed
+    find = _local if target.stage_name == local_stage.STAGE else _deployed
     with readable_aws_errors():
         session, dataset = find(target, kind, options)
         client: Any = session.client("personalize-events", config=_ONCE)
@@ -158,12 +140,13 @@ def _summary(end: Position, rows: int, failed: int) -> str:
 
 def _deployed(target: Target, kind: Kind, options: Options) -> tuple[boto3.Session, Dataset]:
     """Return a session and the dataset of a stage. With --dataset and --schema no control plane is asked."""
-    session = open_session(target.stage, profile=target.profile, region=target.region)
+    stage = Stage(ROOT, target.stage_name)
+    session = open_session(stage, profile=target.profile, region=target.region)
     personalize: Any = session.client("personalize")
     arn = options.dataset
     if arn is None:
-        deployment = locate(target.stage, session, target.stack_name)
-        campaign_arn = campaign_of(deployment.parameters, target.stage.variables(), kind)
+        deployment = locate(stage, session, target.stack_name)
+        campaign_arn = campaign_of(deployment.parameters, stage.variables(), kind)
         arn = find_dataset(personalize, campaign_arn, kind)
     check_arn(arn, kind, session.region_name)
     return session, Dataset(arn, _given_schema(options, kind) or read_schema(personalize, arn, kind))
@@ -175,7 +158,7 @@ def _local(target: Target, kind: Kind, options: Options) -> tuple[boto3.Session,
         raise InputError(
             "STAGE=local takes no --profile, --region, --stack-name or --dataset: it is on this machine."
         )
-    coordinates = local_stage.read_coordinates(target.stage.project_dir)
+    coordinates = local_stage.read_coordinates(ROOT)
     arn = local_stage.dataset_arn(coordinates, kind.dataset_type)
     session = local_stage.LocalSession(coordinates.personalize_url)
     return session, Dataset(arn, _given_schema(options, kind))

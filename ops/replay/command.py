@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, cast
 
-import boto3
 from botocore.config import Config
 
 from ops import local_stage
@@ -18,15 +17,13 @@ from ops.archive.opening import open_engine
 from ops.archive.show import cost_line
 from ops.errors import DeclinedError, InputError, readable_aws_errors
 from ops.given_ids import check_id
-from ops.locate import Deployment, locate
-from ops.packaging.bundle import ROOT
+from ops.locate import Deployment
 from ops.progress import Progress, bar, duration
 from ops.replay.delivering import Counts, Replay
 from ops.replay.pace import Pace, PacedClient
 from ops.replay.position import Position, PositionFile
 from ops.replay.rows import DayCount, count_days
-from ops.sessions import open_session
-from ops.stage import Stage
+from ops.target import Reached, Target
 from ops.terminal import Terminal
 
 MAX_CALLS_PER_SECOND = 1000
@@ -53,43 +50,34 @@ class Options:
     restart: bool = False
 
 
-def run_replay(
-    stage_name: str,
-    options: Options,
-    terminal: Terminal,
-    *,
-    stack_name: str | None,
-    profile: str | None,
-    region: str | None,
-) -> None:
+def run_replay(target: Target, options: Options, terminal: Terminal) -> None:
     """Replay the days of the archive of a stage to a tracker."""
     check_id(options.tracker, "TRACKER is the tracking id of an event tracker")
     if not 1 <= options.calls_per_second <= MAX_CALLS_PER_SECOND:
         raise InputError(f"RATE is in calls a second: 1 to {MAX_CALLS_PER_SECOND}, the quota of Personalize.")
     days = to_days(options.first, options.last, datetime.now(timezone.utc).date())
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    deployment = locate(stage, session, stack_name)
-    client = open_client(stage, session)
-    bucket = deployment.output("EventsBucket")
+    reached = target.open()
+    client = open_client(reached)
+    bucket = reached.deployment.output("EventsBucket")
     kept = PositionFile.of(bucket, str(days), options.tracker, client.meta.endpoint_url)
     with readable_aws_errors():
-        replay(Source(deployment, session, days), options, client, kept, terminal)
+        replay(Source(reached, days), options, client, kept, terminal)
 
 
 @dataclass(frozen=True)
 class Source:
     """Some days of the archive of a deployment."""
 
-    deployment: Deployment
-    session: boto3.Session
+    reached: Reached
     days: Days
 
 
-def open_client(stage: Stage, session: boto3.Session) -> Any:
+def open_client(reached: Reached) -> Any:
     """Return the client of personalize-events, which makes each call once."""
-    if stage.name == local_stage.STAGE:
-        session = local_stage.LocalSession(local_stage.read_coordinates(stage.project_dir).personalize_url)
+    session = reached.session
+    if reached.is_local:
+        coordinates = local_stage.read_coordinates(reached.stage.project_dir)
+        session = local_stage.LocalSession(coordinates.personalize_url)
     make: Any = cast(Any, session).client
     with readable_aws_errors():
         return make("personalize-events", config=_ONCE)
@@ -97,16 +85,16 @@ def open_client(stage: Stage, session: boto3.Session) -> Any:
 
 def replay(source: Source, options: Options, client: Any, kept: PositionFile, terminal: Terminal) -> None:
     """Count the lines, show the plan, and carry it out when it is agreed to."""
-    engine = open_engine(source.deployment, source.session)
+    deployment = source.reached.deployment
+    engine = open_engine(deployment, source.reached.session)
     counted, scanned_bytes = count_days(engine, source.days)
-    is_local = source.deployment.stage == local_stage.STAGE
     lines = sum(day.lines for day in counted)
     terminal.report(f"The archive has {lines:,} lines, {source.days}.")
-    terminal.report(cost_line(scanned_bytes, is_local=is_local))
+    terminal.report(cost_line(scanned_bytes, is_local=source.reached.is_local))
     if options.restart:
         kept.remove()
     start = Position() if options.dry_run else kept.read()
-    plan = [*_plan(counted, options, start, source.deployment)]
+    plan = [*_plan(counted, options, start, deployment)]
     if not (options.dry_run or terminal.confirm(plan)):
         raise DeclinedError
     watch = _Watch(counted, start, Progress(time.monotonic))

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-import boto3
-
 from ops import local_stage
 from ops.archive.days import Days, to_days
 from ops.archive.opening import open_engine
@@ -21,10 +19,7 @@ from ops.archive.show import cost_line
 from ops.bucket import Bucket
 from ops.errors import OpsError, readable_aws_errors
 from ops.given_ids import check_id
-from ops.locate import Deployment, locate
-from ops.packaging.bundle import ROOT
-from ops.sessions import open_session
-from ops.stage import Stage
+from ops.target import Reached, Target
 from ops.terminal import print_line
 from ops.trace.archived import find_rows
 from ops.trace.delivery_state import DeliveryReader
@@ -40,14 +35,12 @@ T = TypeVar("T")
 class Tracer:
     """What is asked about one event, of one deployment."""
 
-    stage: Stage
-    deployment: Deployment
-    session: boto3.Session
+    reached: Reached
 
     def facts(self, event_id: str, days: Days, now: datetime) -> Facts:
         """Return everything that is known of an event. Raises NotDeployedError."""
         archived = _asked(lambda: self._archived(event_id, days), lambda why: Archived(problem=why))
-        bucket = Bucket(self._client("s3"), self.deployment.output("EventsBucket"))
+        bucket = Bucket(self._client("s3"), self.reached.deployment.output("EventsBucket"))
         quarantine = _asked(lambda: self._quarantine(bucket, event_id), lambda why: Search(problem=why))
         given_up = _asked(lambda: search_given_up(bucket, event_id, days), lambda why: Search(problem=why))
         given = self._given(event_id)
@@ -56,34 +49,34 @@ class Tracer:
         if archived.rows and not is_settled:
             since = arrived_by(archived.rows, now)
             delivery = _asked(lambda: self._delivery(since, now), lambda why: Delivery(problem=why))
-        return Facts(event_id, self.stage.name, days, now, archived, quarantine, given_up, given, delivery)
+        return Facts(
+            event_id, self.reached.stage.name, days, now, archived, quarantine, given_up, given, delivery
+        )
 
     def _archived(self, event_id: str, days: Days) -> Archived:
-        archived, scanned_bytes = find_rows(open_engine(self.deployment, self.session), event_id, days)
-        print(cost_line(scanned_bytes, is_local=self._is_local), file=sys.stderr, flush=True)
+        archived, scanned_bytes = find_rows(
+            open_engine(self.reached.deployment, self.reached.session), event_id, days
+        )
+        print(cost_line(scanned_bytes, is_local=self.reached.is_local), file=sys.stderr, flush=True)
         return archived
 
     def _quarantine(self, bucket: Bucket, event_id: str) -> Search:
-        queue_url = self.deployment.output("QuarantineQueueUrl")
+        queue_url = self.reached.deployment.output("QuarantineQueueUrl")
         return search_quarantine(self._client("sqs"), queue_url, bucket, event_id)
 
     def _given(self, event_id: str) -> Given | None:
-        if not self._is_local:
+        if not self.reached.is_local:
             return None
-        coordinates = local_stage.read_coordinates(self.stage.project_dir)
+        coordinates = local_stage.read_coordinates(self.reached.stage.project_dir)
         return find_in_engine(coordinates.personalize_url, event_id)
 
     def _delivery(self, since: datetime, now: datetime) -> Delivery:
-        reader = DeliveryReader.of(self.deployment, self.stage, self.session)
+        reader = DeliveryReader.of(self.reached.deployment, self.reached.stage, self.reached.session)
         # The emulator has no metrics of functions, and the engine says exactly what it was given.
-        return Delivery(lines=reader.lines(now)) if self._is_local else reader.read(since, now)
-
-    @property
-    def _is_local(self) -> bool:
-        return self.stage.name == local_stage.STAGE
+        return Delivery(lines=reader.lines(now)) if self.reached.is_local else reader.read(since, now)
 
     def _client(self, service: str) -> Any:
-        make: Any = self.session.client
+        make: Any = self.reached.session.client
         with readable_aws_errors():
             return make(service)
 
@@ -97,24 +90,12 @@ def _asked(ask: Callable[[], T], without: Callable[[str], T]) -> T:
         return without(" ".join(str(error).split()))
 
 
-def run_trace(
-    event_id: str,
-    stage_name: str,
-    first: str | None,
-    last: str | None,
-    *,
-    stack_name: str | None,
-    profile: str | None,
-    region: str | None,
-) -> bool:
+def run_trace(event_id: str, target: Target, first: str | None, last: str | None) -> bool:
     """Print what became of an event from day ``first`` to day ``last``. Return whether it was found."""
     check_id(event_id, "EVENT is the EventId of a response")
     now = datetime.now(timezone.utc)
     days = to_days(first, last, now.date())
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    deployment = locate(stage, session, stack_name)
-    facts = Tracer(stage, deployment, session).facts(event_id, days, now)
+    facts = Tracer(target.open()).facts(event_id, days, now)
     found = report(facts)
     print_line("\n".join(found.lines))
     return found.is_found

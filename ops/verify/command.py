@@ -19,12 +19,11 @@ import boto3
 from ops import doctor
 from ops.diagnosis import Finding
 from ops.errors import DeclinedError, InputError, readable_aws_errors
-from ops.locate import Deployment, locate_whole
+from ops.locate import Deployment
 from ops.packaging.bundle import ROOT
 from ops.packaging.templates import Templates
 from ops.progress import Progress
-from ops.sessions import open_session
-from ops.stage import Stage
+from ops.target import Target
 from ops.terminal import Terminal
 from ops.usage_plans import is_enabled, keys_of, plans_with
 from ops.verify import alarms, archived, aws_only, cost, path, pipeline, rights, runtime
@@ -154,19 +153,14 @@ class Run:
 
 
 def run_verify(
-    stage_name: str,
+    target: Target,
     options: Options,
     terminal: Terminal,
-    *,
-    stack_name: str | None,
-    profile: str | None,
-    region: str | None,
 ) -> bool:
     """Verify a deployment. Return whether it is proved to work. Raises DeclinedError, InputError."""
     refuse_in_ci(options, os.environ)
-    stage = Stage(ROOT, stage_name)
-    session = open_session(stage, profile=profile, region=region, stack_name=stack_name)
-    deployment = locate_whole(stage, session, stack_name)
+    reached = target.open(is_whole=True)
+    deployment, session = reached.deployment, reached.session
     progress = Progress(time.monotonic)
     play = replace(open_account(deployment, session, options), show=progress.show)
 
@@ -176,7 +170,7 @@ def run_verify(
 
     settings = doctor.expected_settings(deployment, Templates.read(ROOT).event_source_settings())
     run = Run(play, settings, report)
-    file = options.report or ROOT / "build" / f"verify-{stage_name}.md"
+    file = options.report or ROOT / "build" / f"verify-{target.stage_name}.md"
     with play.ledger.locked():
         if not terminal.confirm(plan(play, play.ledger.things())):
             raise DeclinedError

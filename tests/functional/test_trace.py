@@ -19,6 +19,7 @@ from ops.bucket import Bucket
 from ops.locate import Deployment, Flow
 from ops.packaging.bundle import ROOT
 from ops.stage import Stage
+from ops.target import Reached
 from ops.trace import undelivered_copies
 from ops.trace.command import Tracer
 from ops.trace.delivery_state import DeliveryReader
@@ -335,7 +336,7 @@ def tracer(made):
         "us-east-1", "prod", Flow.ONE_STACK, ("shop",), outputs, {"StreamRetentionHours": "72"}
     )
     session: Any = Session(made)
-    return Tracer(Stage(ROOT, "prod"), deployment, session)
+    return Tracer(Reached(Stage(ROOT, "prod"), session, deployment))
 
 
 def has_row(stubs):

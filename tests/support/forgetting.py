@@ -11,11 +11,12 @@ from pathlib import Path
 from local.coordinates import written
 from local.stack import Running, running_stack
 from ops.archive.pieces import lines_in, pieces_of
-from ops.forget.command import Target, open_forgetting
+from ops.forget.command import open_forgetting
 from ops.forget.memory import MemoryFile
 from ops.local_stage import LocalSession
 from ops.locate import locate_whole
 from ops.stage import Stage
+from ops.target import Reached
 from ops.terminal import Terminal
 from tests.support.clone import clone_project
 
@@ -163,9 +164,9 @@ class Account:
             return agreed
 
         terminal = Terminal(said.append, confirm, None)
-        target = Target(locate_whole(stage, session), session, stage)
+        reached = Reached(stage, session, locate_whole(stage, session))
         memory_file = MemoryFile(folder / "memory.json")
-        run = open_forgetting(target, memory_file, terminal, lambda text: None)
+        run = open_forgetting(reached, memory_file, terminal, lambda text: None)
         # A message that a killed run has received is shown again after this time.
         quarantine = replace(run.search.quarantine, hidden_seconds=1)
         return replace(run, search=replace(run.search, quarantine=quarantine)), said
