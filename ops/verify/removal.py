@@ -10,7 +10,7 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from ops.cloudformation.artifacts import delete_versions_of
-from ops.command_lines import shell_line
+from ops.command_lines import make_line, shell_line
 from ops.errors import OpsError, readable_aws_errors
 from ops.event_source import EventSource
 from ops.verify import archive, quarantine
@@ -183,7 +183,10 @@ def _delete_test_user(play: Play, thing: Thing, *, is_archived: bool) -> Removed
 
 
 def _stays(mark: str, why: str) -> str:
-    return f"The archive keeps lines of the test user {mark}, because {why}. It counts as one user."
+    return (
+        f"The archive keeps lines of the test user {mark}, because {why}. It counts as one user, until "
+        f"{make_line('forget', USER=mark)} (with its STAGE) removes them."
+    )
 
 
 @contextmanager

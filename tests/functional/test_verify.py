@@ -693,7 +693,7 @@ def test_the_test_user_stays_in_an_archive_that_is_dear_to_search(play, stubs):
     listed = {"Contents": [{"Key": "events/dt=2026-01-31/x", "Size": 10**10}]}
     stubs["s3"].add_response("list_objects_v2", listed)
     [removed] = remove_all(ready, is_archived=True)
-    assert "It counts as one user." in removed.remark
+    assert f"It counts as one user, until make forget USER={ready.mark} (with its STAGE)" in removed.remark
     assert ready.ledger.things() == []
 
 
