@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from gzip import BadGzipFile
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
 from ops.archive.content import open_content
-from ops.cloudformation.artifacts import delete_versions_of, version_pages
+from ops.cloudformation.artifacts import version_pages
 from ops.errors import AwsError
 from ops.forget.editing import Edit, Part
 from ops.forget.person import Person
@@ -84,11 +86,15 @@ class Objects:
                 judged = _write(edit(key, lines, person), draft, is_gzip=bool(response["IsGzip"]))
             if not judged.removed:
                 return 0
-            if not judged.kept_bytes:
-                delete_versions_of(self.s3, self.bucket, key)
-                return judged.removed
-            draft.seek(0)
-            self._delete_others(key, self._put(key, draft, response))
+            # Listed before: a version that somebody else writes later is theirs.
+            older = [each for page in version_pages(self.s3, self.bucket, key) for each in page]
+            kept = None
+            if judged.kept_bytes:
+                draft.seek(0)
+                kept = self._put(key, draft, response)
+        for each in older:
+            if each["Key"] == key and each["VersionId"] != kept:
+                self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=each["VersionId"])
         return judged.removed
 
     def delete_version(self, version: ObjectVersion) -> None:
@@ -105,13 +111,8 @@ class Objects:
             if error.response["Error"].get("Code") in _CHANGED:
                 raise AwsError("An object was written by somebody else meanwhile. Run it again.") from error
             raise
+        # Without versions there is one, which is called null.
         return str(put.get("VersionId", "null"))
-
-    def _delete_others(self, key: str, kept_version: str) -> None:
-        for page in version_pages(self.s3, self.bucket, key):
-            for each in page:
-                if each["Key"] == key and each["VersionId"] != kept_version:
-                    self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=each["VersionId"])
 
     @contextmanager
     def _open(self, key: str, version_id: str | None = None) -> Iterator[tuple[Iterable[bytes], _Response]]:
@@ -120,7 +121,12 @@ class Objects:
         response = self.s3.get_object(Bucket=self.bucket, Key=key, **which)
         with closing(response["Body"]) as body:
             lines, is_gzip = open_content(body)
-            yield lines, {**response, "IsGzip": is_gzip}
+            try:
+                yield lines, {**response, "IsGzip": is_gzip}
+            except (EOFError, BadGzipFile, zlib.error) as error:
+                raise AwsError(
+                    f"{key} cannot be read: its compression is broken. Look at it, and delete it by hand."
+                ) from error
 
 
 def _judged(parts: Iterable[Part], write: Callable[[bytes], object] = len) -> Judged:

@@ -144,6 +144,28 @@ def test_an_object_that_is_written_meanwhile_is_not_overwritten(account, tmp_pat
     assert account.events() == [line("t", "ben").strip()] * 2
 
 
+def test_a_version_that_somebody_writes_later_stays(account, tmp_path):
+    account.put(Contents({f"{DAY}a": line("s", "ann") + line("t", "ben")}, []))
+    run, _ = account.forgetting(tmp_path)
+    newer = line("t", "ben") * 3
+    written_by_others = []
+
+    def write(**_):
+        if not written_by_others:
+            written_by_others.append(account.put_object(f"{DAY}a", newer))
+
+    run.search.objects.s3.meta.events.register("before-call.s3.DeleteObject", write)
+    assert run.run("ann", [], "again")
+    assert dict(account.bodies("events/", latest_only=True)) == {f"{DAY}a": newer}
+
+
+def test_an_object_whose_compression_is_broken_is_named(account, tmp_path):
+    account.put(Contents({}, []))
+    account.put_object("events-failed/x", gzip.compress(line("s", "ann") * 1000)[:60])
+    with pytest.raises(AwsError, match="events-failed/x cannot be read: its compression is broken"):
+        account.forget("ann", tmp_path)
+
+
 def test_an_object_keeps_its_form(account, tmp_path):
     account.put(Contents({}, []))
     bucket, key = account.running.stack.bucket, f"{DAY}a.gz"
