@@ -1,13 +1,10 @@
 """`make replay`: archived events to a tracker, each once and in its order, however it is interrupted."""
 
-import _thread
 import os
 import signal
 import sys
 import uuid
 from collections import defaultdict
-from contextlib import suppress
-from itertools import chain, count
 
 import pytest
 
@@ -15,12 +12,22 @@ from local.coordinates import written
 from local.personalize.process import running_engine
 from ops.cloudformation.artifacts import delete_versions_of
 from ops.errors import AwsError, InputError
-from simulation.trained import trained_actions, trained_events
+from simulation.trained import trained_actions
 from tests.support.clone import clone_project
 from tests.support.engine_clients import EngineClients
 from tests.support.engine_events import received
 from tests.support.program import Program
-from tests.support.replaying import archive, event, replay, to_line
+from tests.support.replaying import (
+    Interrupting,
+    archive,
+    event,
+    in_sessions,
+    interrupt_at_each_step,
+    replay,
+    small_archive,
+    to_line,
+    trained,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,39 +51,6 @@ def no_faults(engine):
     engine.control("DELETE", "/_engine/faults")
 
 
-def trained(engine, prefix):
-    """Return the events that the engine was trained on, in their order, of the sessions with a prefix."""
-    found = trained_events(lambda path: engine.control("GET", path))
-    return [each for each in found if each["sessionId"].startswith(prefix)]
-
-
-def small_archive(prefix):
-    """Return an archive of two days, and the ids in each session's order."""
-    first = [event(number, number % 3, prefix=prefix, UserId=f"u{number % 2}") for number in range(24)]
-    second = [event(number, number % 3, prefix=prefix) for number in range(90_000, 90_012)]
-    expected = defaultdict(list)
-    for each in chain(first, second):
-        expected[each["SessionId"]].append(each["EventId"])
-    lines = [to_line(each) for each in first]
-    # Any order within an object and between objects, a repetition, two joined records, half a line.
-    objects = {
-        "dt=2026-01-31/b": b"".join(reversed(lines[:15])) + lines[3],
-        "dt=2026-01-31/a": lines[20].strip()
-        + b"".join(lines[21:])
-        + b'{"SessionId": "half\n'
-        + b"".join(lines[15:20]),
-        "dt=2026-02-01/a": b"".join(map(to_line, second)),
-    }
-    return archive(objects), expected
-
-
-def in_sessions(events):
-    found = defaultdict(list)
-    for each in events:
-        found[each["sessionId"]].append(each["eventId"])
-    return found
-
-
 def test_each_event_arrives_once_in_the_order_of_its_session_and_a_second_run_adds_nothing(
     engine, client, tmp_path
 ):
@@ -87,38 +61,9 @@ def test_each_event_arrives_once_in_the_order_of_its_session_and_a_second_run_ad
         assert in_sessions(trained(engine, "plain-")) == expected
 
 
-class Interrupting:
-    """A client that is interrupted with Ctrl-C before or after one of its calls."""
-
-    def __init__(self, client, step):
-        self.client, self.countdown = client, step
-
-    def put_events(self, **arguments):
-        self._strike()
-        self.client.put_events(**arguments)
-        self._strike()
-
-    def _strike(self):
-        self.countdown -= 1
-        if self.countdown == 0:
-            _thread.interrupt_main()
-
-
-def test_interrupted_at_every_step_and_repeated_each_event_is_trained_on_once_in_order(
-    engine, client, tmp_path
-):
-    for step in count(1):
-        prefix, folder = f"step{step}-", tmp_path / str(step)
-        archived, expected = small_archive(prefix)
-        interrupted = Interrupting(client, step)
-        with suppress(KeyboardInterrupt):
-            replay(archived, interrupted, folder, max_lines=7)
-        replay(archived, client, folder, max_lines=7)
-        assert in_sessions(trained(engine, prefix)) == expected
-        assert not (folder / "position.json").exists()
-        if interrupted.countdown > 0:
-            break
-    assert step > 30
+def test_interrupted_and_repeated_each_event_is_trained_on_once_in_order(engine, client, tmp_path):
+    """At some of the steps. tests/long has all."""
+    assert interrupt_at_each_step(engine, client, tmp_path, every=4) > 30
 
 
 def test_an_archive_that_has_changed_since_the_interruption_leaves_no_gap(engine, client, tmp_path):
