@@ -38,11 +38,25 @@ def compact(
     """
     make_private(work)
     _finish(buckets, work)
+    versioned = {*_objects_with_versions(buckets)}
     for partition in sorted(buckets.glob(_PARTITIONS)):
-        small = [path for path in sorted(partition.iterdir()) if _is_small_object(path)]
+        small = [
+            path for path in sorted(partition.iterdir()) if _is_small_object(path) and path not in versioned
+        ]
         if len(small) > max_small_objects:
             for group in _groups(filter(_has_lines, small), max_object_bytes):
                 _join(group, buckets, work)
+
+
+def _objects_with_versions(buckets: Path) -> Iterator[Path]:
+    """Yield the objects with earlier versions, which MiniStack keeps in ``.versions/ACCOUNT/BUCKET/VERSION``.
+
+    Of an object that is joined, nobody would find the versions again, and so nobody could delete them.
+    """
+    kept = buckets.parent / ".versions" / buckets.name
+    for path in kept.glob("*/*/events/dt=*/*"):
+        bucket, _, *key = path.relative_to(kept).parts
+        yield buckets.joinpath(bucket, *key)
 
 
 def _is_small_object(path: Path) -> bool:

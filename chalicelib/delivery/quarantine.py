@@ -148,15 +148,12 @@ def to_message(rejected: RejectedRecord, *, now: datetime) -> str:
     ``record`` is the record as text. For one that is not UTF-8 it is base64, and ``encoding`` says so. The
     JSON is ASCII: SQS refuses some characters that JSON allows, and so a character is a byte.
     """
-    return _message(rejected, record_members(rejected.record.data), now)
-
-
-def record_members(data: bytes) -> dict[str, str]:
-    """Return the members of a message that hold a record."""
+    data = rejected.record.data
     try:
-        return {"record": data.decode()}
+        content = {"record": data.decode()}
     except UnicodeDecodeError:
-        return {"record": base64.b64encode(data).decode(), "encoding": "base64"}
+        content = {"record": base64.b64encode(data).decode(), "encoding": "base64"}
+    return _message(rejected, content, now)
 
 
 def _to_pointer(rejected: RejectedRecord, location: str, now: datetime) -> str:

@@ -174,3 +174,13 @@ def test_a_damaged_plan_is_named_after_an_object_has_taken_its_place(buckets, wo
     command = str(raised.value).splitlines()[0].rpartition(": ")[2]
     assert shlex.split(command) == ["rm", str(work / "plan.json")]
     assert lines(buckets) == [line(0), line(1), line(1)]
+
+
+def test_an_object_with_earlier_versions_stays_alone(buckets, work):
+    for number in range(4):
+        write(buckets, f"o{number}", line(number))
+    kept = buckets.parent / ".versions" / buckets.name / "archive" / "version-1" / "events" / "dt=2026-11-25"
+    kept.mkdir(parents=True)
+    (kept / "o2").write_bytes(b"earlier")
+    compact(buckets, work, max_small_objects=1)
+    assert objects(buckets) == {f"{DAY}/o0": line(0) + line(1) + line(3), f"{DAY}/o2": line(2)}
