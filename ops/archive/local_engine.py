@@ -9,9 +9,11 @@ first one counts here, and a line that is a list is a row of nulls.
 from __future__ import annotations
 
 import codecs
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +35,8 @@ MEMORY = "384MB"
 THREADS = 2
 ROWS_AT_ONCE = 10_000
 PREFIX = "events/"
+_FOLDER = "personalize-api-archive-"
+"""The beginning of the name of a folder with copies. The number of its process follows."""
 _MAX_LINE_BYTES = 32 * 1024 * 1024
 _CHUNK_BYTES = 1 << 20
 _PARTITION = f"{PREFIX}dt="
@@ -137,10 +141,11 @@ class LocalEngine:
     @contextmanager
     def run(self, query: BoundQuery) -> Iterator[Result]:
         """Run a query over copies of the objects of its days."""
+        _remove_forsaken()
         with (
             readable_aws_errors(),
             _readable_errors(),
-            tempfile.TemporaryDirectory(prefix="archive-") as name,
+            tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as name,
         ):
             folder = Path(name)
             copies = [*self._copies(query.days, folder)]
@@ -158,6 +163,23 @@ class LocalEngine:
                 copy = Copy(source, folder / f"{number}.txt", f"s3://{self.bucket}/{source.key}")
                 copy.write()
                 yield copy
+
+
+def _remove_forsaken() -> None:
+    """Remove the copies of runs of this user that were killed: they hold what may be forgotten by now."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        process = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        with suppress(OSError):
+            if process.isdecimal() and folder.stat().st_uid == os.getuid() and not _is_running(int(process)):
+                shutil.rmtree(folder)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @contextmanager

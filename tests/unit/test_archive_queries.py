@@ -1,5 +1,6 @@
 """Saved queries: what their files say, what they are given, and how values become SQL."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -262,3 +263,18 @@ def test_the_days_of_a_partition():
     assert DAYS.contains("2026-01-31") and not DAYS.contains("2026-02-01")
     assert not DAYS.contains("__HIVE_DEFAULT_PARTITION__")
     assert to_days(None, None, datetime.now(timezone.utc).date()).last >= TODAY
+
+
+def test_copies_of_a_run_that_was_killed_go_with_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in (
+        f"personalize-api-archive-{ended.pid}-x",
+        f"personalize-api-archive-{os.getpid()}-x",
+        "other",
+    ):
+        (tmp_path / name).mkdir()
+    with LocalEngine(list, "bucket").run(BoundQuery("SELECT 1 AS one", [], DAYS)) as result:
+        assert [*result.rows] == [["1"]]
+    assert {path.name for path in tmp_path.iterdir()} == {f"personalize-api-archive-{os.getpid()}-x", "other"}
