@@ -1,8 +1,11 @@
-"""The JSON objects in the lines of the archive, whatever else is in a line. Pure.
+"""The events in the lines of the archive, whatever else is in a line. Pure.
 
 Firehose joins what it is given. So a line may hold several events (a record without a newline, and the record
-after it), half of one, or none, and an event may be printed over several lines. A piece is one event, or a
-part of a line that cannot be read. The pieces of some lines, joined, are these lines byte for byte.
+after it), half of one, or none, and an event may be printed over several lines. A piece is one event, or what
+stands between events. The pieces of some lines, joined, are these lines byte for byte.
+
+An event is a JSON object with a user id or a session id, and another member of an event. It need not keep the
+contract: names are compared without case, as in ``user_id``.
 """
 
 from __future__ import annotations
@@ -22,11 +25,19 @@ _RECURSION_COST = 10_000
 _FIRST_EXCERPT_CHARACTERS = 4096
 _LONGEST_LITERAL = 20
 """Characters before the end of an excerpt that are read differently when more follows."""
-_EVENT_NAMES = frozenset(
-    {"userid", "sessionid", "eventtype", "event", "action", "eventid", "eventlist", "sentat", "receivedat"}
+USER, SESSION = "userid", "sessionid"
+_PERSONAL = frozenset({USER, SESSION})
+_EVENT_NAMES = _PERSONAL | {
+    *("eventtype", "event", "action", "eventid", "eventlist", "sentat", "receivedat"),
+    *("properties", "recommendationid", "impression"),
+}
+_BEGINNING = re.compile(
+    r'\{\s*"([A-Za-z_-]{1,30})"\s*:\s*(?:"(?:[^"\\]|\\.){0,1024}"|[0-9.eE+-]{1,40}|null|true|false)\s*,'
+    r'\s*"([A-Za-z_-]{1,30})"'
 )
-_BEGINNING = re.compile(r'\{\s*"([A-Za-z_-]{1,20})"')
 _BLANK = b" \t\r\n"
+_GOES_ON = (b"{", b"[", b",")
+"""Ends of a line of an object that is printed over several lines."""
 
 # Numbers as they are written: an id may be one, and no number is too long.
 _decoder = JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
@@ -34,7 +45,10 @@ _decoder = JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of some lines. ``value`` is the JSON object that it is; None for what cannot be read."""
+    """A part of some lines. ``value`` is the event that it is; None for what is none.
+
+    What is no event is one line, or the lines of an object that cannot be read.
+    """
 
     data: bytes
     value: dict[str, Any] | None = None
@@ -49,7 +63,7 @@ def pieces_of(lines: Iterable[bytes]) -> Iterator[list[Piece]]:
     run: list[bytes] = []
     size_bytes = 0
     for line in lines:
-        value = _object(line)
+        value = _event(line)
         if run and (value is not None or size_bytes + len(line) > MAX_RUN_BYTES):
             yield _pieces_of_run(b"".join(run))
             run, size_bytes = [], 0
@@ -81,17 +95,25 @@ def name_key(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that a line is, or None."""
+def is_event(value: object) -> bool:
+    """Return whether a JSON value is an event, also one that breaks the contract."""
+    if not isinstance(value, dict):
+        return False
+    found = _EVENT_NAMES.intersection(map(name_key, value))
+    return len(found) > 1 and not _PERSONAL.isdisjoint(found)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """Return the event that a line is, or None."""
     try:
         value = _decoder.decode(line.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if is_event(value) else None
 
 
 def _pieces_of_run(data: bytes) -> list[Piece]:
-    """Return the pieces of lines none of which is an object by itself."""
+    """Return the pieces of lines none of which is an event by itself."""
     text = data.decode("utf-8", "surrogateescape")
     cuts: list[tuple[int, dict[str, Any] | None]] = [(0, None)]
     position, cost_left = 0, MAX_COST * len(text)
@@ -132,14 +154,13 @@ def _try(text: str, start: int) -> tuple[dict[str, Any] | None, int, int]:
         except RecursionError:
             return None, start, cost + _RECURSION_COST
         else:
-            is_event = any(name_key(name) in _EVENT_NAMES for name in value)
-            return (value, start + end, cost) if is_event else (None, start, cost + end)
+            return (value, start + end, cost) if is_event(value) else (None, start, cost + end)
 
 
 def _is_beginning(text: str, start: int) -> bool:
     """Return whether an event that is cut off seems to begin here."""
     found = _BEGINNING.match(text, start)
-    return found is not None and name_key(found[1]) in _EVENT_NAMES
+    return found is not None and is_event(dict.fromkeys(found.groups()))
 
 
 def _end_of_line(text: str, position: int) -> int:
@@ -151,12 +172,19 @@ def _end_of_line(text: str, position: int) -> int:
 
 
 def _pieces_between(text: str, value: dict[str, Any] | None) -> Iterator[Piece]:
-    """Yield an event as one piece, and of anything else each line."""
+    """Yield an event as one piece, and of anything else each line, or the lines of one object."""
     data = text.encode("utf-8", "surrogateescape")
     if value is not None:
         yield Piece(data, value)
-    elif data:
-        yield from map(Piece, lines_in(data))
+        return
+    group: list[bytes] = []
+    for line in lines_in(data):
+        group.append(line)
+        if not line.rstrip(_BLANK).endswith(_GOES_ON):
+            yield Piece(b"".join(group))
+            group = []
+    if group:
+        yield Piece(b"".join(group))
 
 
 def lines_in(data: bytes) -> list[bytes]:

@@ -16,7 +16,10 @@ WITH lines AS (
 judged AS (
   SELECT
     lines.*,
-    sessionid IS NULL OR (userid IS NULL AND regexp_like(line, '[Uu][Ss][Ee][Rr][_-]{0,1}[Ii][Dd]')) AS is_odd
+    sessionid IS NULL
+      OR (coalesce(userid, '') = '' AND regexp_like(line, '[Uu][Ss][Ee][Rr][_-]{0,1}[Ii][Dd]'))
+      OR regexp_like(line, '"UserId"[ \t]*:.*"UserId"[ \t]*:')
+      OR regexp_like(line, '"SessionId"[ \t]*:.*"SessionId"[ \t]*:') AS is_odd
   FROM lines
 )
 SELECT object, CASE WHEN NOT is_odd THEN sessionid END AS session, count(*) AS lines

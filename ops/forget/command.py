@@ -17,13 +17,13 @@ from ops.cloudformation.artifacts import delete_versions_of
 from ops.command_lines import make_line
 from ops.errors import DeclinedError, InputError, readable_aws_errors
 from ops.forget.archive import ArchiveSearch
-from ops.forget.editing import edit_of
-from ops.forget.memory import Memory, MemoryFile, StartedJob
-from ops.forget.objects import Objects
+from ops.forget.editing import form_of
+from ops.forget.memory import JobState, Memory, MemoryFile, StartedJob
+from ops.forget.objects import Objects, ObjectVersion
 from ops.forget.person import Person
-from ops.forget.personalize import DeletionJobs, Job, forget_in_engine
+from ops.forget.personalize import FILES, DeletionJobs, Job, forget_in_engine, users_file
 from ops.forget.queue import Quarantine
-from ops.forget.report import Plan, proof, what_comes
+from ops.forget.report import Plan, about_personalize, proof, rights, what_comes
 from ops.forget.search import Findings, Search
 from ops.given_ids import check_id
 from ops.progress import Progress
@@ -55,36 +55,70 @@ class Forgetting:
 
     def run(self, user_id: str, jobs: Sequence[Job], again: str) -> bool:
         """Forget a person. Return whether nothing is left. ``again`` is the command line of this run."""
-        memory = self.memory_file.read()
+        self._report(*rights(jobs))
+        earlier = self.memory_file.read()
         # Asked first: this run holds messages itself.
         hidden_messages = self.search.quarantine.hidden()
-        waiting, sentences = self.deletion_jobs.judge(memory.jobs)
-        person, scanned = self.search.sessions(Person(user_id, memory.sessions))
-        found = self.search.findings(person)
-        self._report(*sentences, cost_line(*scanned, *found.scanned_bytes, is_local=self._is_local))
-        plan = Plan(found, len(person.sessions), len(self._copies(waiting)), jobs, self._is_local)
-        if not self.terminal.confirm([*plan.lines()]):
+        known_jobs, sentences = self.deletion_jobs.look_after(earlier.jobs)
+        person, found = self.search.find(Person(user_id, earlier.sessions))
+        until = earlier.until if earlier.until and not found else self.now() + self.retention
+        memory = Memory(person.sessions, until, known_jobs)
+        wanted = [job for job in jobs if self._is_wanted(job, memory)]
+        self._report(*sentences, cost_line(*found.scanned_bytes, is_local=self._is_local))
+        copies = len(self._copies(user_id, memory))
+        if not self.terminal.confirm(
+            [*Plan(found, len(person.sessions), copies, wanted, self._is_local).lines()]
+        ):
             raise DeclinedError
         # Before anything goes: without the sessions, the next run could not tell what is the person's.
-        until = memory.until if memory.until and not found else self.now() + self.retention
-        kept = Memory(person.sessions, until, waiting)
-        self.memory_file.write(kept)
+        self.memory_file.write(memory)
         self._remove(person, found)
-        waiting += self._forget_in_personalize(person, jobs, kept)
-        left = self.search.findings(person)
-        self._delete_copies(waiting)
+        left = self.search.look(person)
+        for key in self._copies(user_id, memory):
+            self._delete(key)
         self._report(cost_line(*left.scanned_bytes, is_local=self._is_local), *proof(left, hidden_messages))
-        is_proved = not (left or left.unreadable_keys or hidden_messages)
-        is_over = memory.until is not None and self.now() >= memory.until
-        if is_over and is_proved and not (found or waiting):
+        memory = self._forget_in_personalize(person, wanted, memory)
+        self._report_if_any(*about_personalize(memory, is_local=self._is_local))
+        is_proved = not (left or left.unreadable_keys or hidden_messages) and not any(
+            job.state is JobState.FAILED for job in memory.newest_jobs
+        )
+        if is_proved and not found and self._is_over(memory):
             self.memory_file.remove()
-            self._report("Nothing of the person can come any more, and this machine has forgotten, too.")
+            self._report(
+                "Nothing of the person can come any more. The sessions are not kept here any more, too."
+            )
         else:
-            self._report(*what_comes(until, len(waiting), again))
+            self._report(*what_comes(until, self.now(), again))
         return is_proved
+
+    def _is_wanted(self, job: Job, memory: Memory) -> bool:
+        """Return whether a job has to start: the first one, another one for a failed one, and a last one.
+
+        The last one is for the events that came to Personalize after the first.
+        """
+        newest = memory.newest_job(job.dataset_group_arn)
+        if newest is None or newest.state is JobState.FAILED:
+            return True
+        return newest.state is JobState.DONE and not self._is_last(newest, memory) and self._is_late(memory)
+
+    def _is_over(self, memory: Memory) -> bool:
+        """Return whether nothing of the person can come any more, and the last jobs are done."""
+        return self._is_late(memory) and all(
+            job.state is JobState.DONE and self._is_last(job, memory) for job in memory.newest_jobs
+        )
+
+    def _is_late(self, memory: Memory) -> bool:
+        return memory.until is not None and self.now() >= memory.until
+
+    def _is_last(self, job: StartedJob, memory: Memory) -> bool:
+        return memory.until is not None and job.started_at >= memory.until
 
     def _report(self, *lines: str) -> None:
         self.terminal.report("\n".join(lines))
+
+    def _report_if_any(self, *lines: str) -> None:
+        if lines:
+            self._report(*lines)
 
     @property
     def _is_local(self) -> bool:
@@ -97,38 +131,42 @@ class Forgetting:
             self.search.quarantine.clean(person)
         for number, key in enumerate(sorted(found.events), start=1):
             show(f"Object {number:,} of {len(found.events):,} is written anew")
-            self.search.objects.rewrite(key, edit_of(key), person)
+            self.search.objects.rewrite(key, form_of(key), person)
         for number, version in enumerate(found.old_versions, start=1):
             show(f"Old version {number:,} of {len(found.old_versions):,} is deleted")
             self.search.objects.delete_version(version)
 
-    def _forget_in_personalize(self, person: Person, jobs: Sequence[Job], memory: Memory) -> list[StartedJob]:
-        """Remove a person from Personalize. Return the jobs that have begun."""
+    def _forget_in_personalize(self, person: Person, wanted: Sequence[Job], memory: Memory) -> Memory:
+        """Remove a person from Personalize. Return what is to be kept, with the jobs that have begun."""
         if self.engine_url is not None:
             count = forget_in_engine(self.engine_url, person)
-            self.terminal.report(f"The local engine has forgotten {count:,} records.")
-        at_work = {job.dataset_group_arn for job in memory.jobs}
-        started: list[StartedJob] = []
-        for number, job in enumerate(jobs, start=1):
-            if job.dataset_group_arn in at_work:
-                continue
+            self._report(f"The local engine has forgotten {count:,} records.")
+        for number, job in enumerate(wanted, start=1):
             prepared = self.deletion_jobs.prepare(job, number, self.now())
             # Before it starts: the next run looks after the job, and after its file.
-            self.memory_file.write(replace(memory, jobs=[*memory.jobs, *started, prepared]))
-            started.append(self.deletion_jobs.start(prepared, job.role_arn, person.user_id))
-            self.memory_file.write(replace(memory, jobs=[*memory.jobs, *started]))
-            self._report(f"The job {started[-1].arn} has begun. It goes on without this program.")
-        return started
+            self.memory_file.write(replace(memory, jobs=[*memory.jobs, prepared]))
+            started = self.deletion_jobs.start(prepared, job.role_arn, person.user_id)
+            memory = replace(memory, jobs=[*memory.jobs, started])
+            self.memory_file.write(memory)
+            self._report(f"The job {started.arn} has begun. It goes on without this program.")
+        return memory
 
-    def _copies(self, waiting: Sequence[StartedJob]) -> list[str]:
-        """Return the keys of copies, but for the files that jobs still read."""
-        kept = {job.key for job in waiting}
+    def _copies(self, user_id: str, memory: Memory) -> list[str]:
+        """Return the keys of copies, but for the files that data deletion jobs may still read."""
         versions = (version for prefix in COPIES for version in self.search.objects.versions(prefix))
-        return sorted({version.key for version in versions} - kept)
+        return sorted({version.key for version in versions if self._is_copy(version, user_id, memory)})
 
-    def _delete_copies(self, waiting: Sequence[StartedJob]) -> None:
-        for key in self._copies(waiting):
-            delete_versions_of(self.search.objects.s3, self.search.objects.bucket, key)
+    def _is_copy(self, version: ObjectVersion, user_id: str, memory: Memory) -> bool:
+        """Return whether a version may go: of files for jobs, those of this person whose job has ended."""
+        if not version.key.startswith(FILES):
+            return True
+        if any(job.key == version.key and job.state is JobState.AT_WORK for job in memory.jobs):
+            return False
+        content = users_file(user_id)
+        return version.is_marker or self.search.objects.read(version, len(content) + 1) == content
+
+    def _delete(self, key: str) -> None:
+        delete_versions_of(self.search.objects.s3, self.search.objects.bucket, key)
 
 
 def run_forget(user_id: str, target: Target, options: Options, terminal: Terminal) -> bool:

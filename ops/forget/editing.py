@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, TypeAlias
+from typing import Any
 
-from chalicelib.delivery.kinesis import KinesisRecord, decode_records
+from chalicelib.contract import to_json
+from chalicelib.delivery.kinesis import KinesisRecord, all_events_of, decode_records
 from ops import given_up, quarantined
 from ops.archive.pieces import Piece, lines_in, pieces_of, without
 from ops.forget import archive
-from ops.forget.person import Person, remaining
+from ops.forget.person import Person
 
 _UNKNOWN_TIME = datetime.fromtimestamp(0, timezone.utc)
 GONE = "removed"
@@ -33,9 +34,17 @@ class Part:
     is_unreadable: bool = False
 
 
-Edit: TypeAlias = Callable[[str, Iterable[bytes], Person], Iterator[Part]]
-"""Yields the parts of an object, which is given as its key and its lines. Where nothing is removed, the parts
-are the object, byte for byte."""
+@dataclass(frozen=True)
+class Form:
+    """A form in which a prefix of the bucket has events.
+
+    ``edit`` yields the parts of an object, which is given as its key and its lines. Where nothing is removed,
+    they are the object, byte for byte. ``is_lines``: the object is read line by line, and may be compressed.
+    Any other is read whole.
+    """
+
+    edit: Callable[[str, Iterable[bytes], Person], Iterator[Part]]
+    is_lines: bool
 
 
 def edit_lines(key: str, lines: Iterable[bytes], person: Person) -> Iterator[Part]:
@@ -44,19 +53,18 @@ def edit_lines(key: str, lines: Iterable[bytes], person: Person) -> Iterator[Par
         yield _part(pieces, person)
 
 
-def edit_record(key: str, lines: Iterable[bytes], person: Person) -> Iterator[Part]:
-    """Yield a record of the stream, as delivery keeps one that is too large for the queue."""
-    yield part_of_record(_record(key, b"".join(lines)), person)
-
-
 def edit_failed(key: str, lines: Iterable[bytes], person: Person) -> Iterator[Part]:
     """Yield the lines of Firehose about records that it could not archive.
 
     Each has the record in ``rawData``, in base64 (docs.aws.amazon.com/firehose/latest/dg/retry.html).
     """
-    for pieces in pieces_of(lines):
-        for piece in pieces:
-            yield _failed_part(piece, person)
+    for line in lines:
+        yield _failed_part(line, person)
+
+
+def edit_record(key: str, lines: Iterable[bytes], person: Person) -> Iterator[Part]:
+    """Yield a record of the stream, as delivery keeps one that is too large for the queue."""
+    yield part_of_record(_record(key, b"".join(lines)), person)
 
 
 def edit_batch(key: str, lines: Iterable[bytes], person: Person) -> Iterator[Part]:
@@ -80,11 +88,37 @@ def edit_batch(key: str, lines: Iterable[bytes], person: Person) -> Iterator[Par
     yield replace(total, kept=json.dumps(changed).encode() if entries else b"")
 
 
+FORMS = {
+    archive.PREFIX: Form(edit_lines, is_lines=True),
+    quarantined.PREFIX: Form(edit_record, is_lines=False),
+    given_up.PREFIX: Form(edit_batch, is_lines=False),
+    "events-failed/": Form(edit_failed, is_lines=True),
+}
+"""The prefixes of the bucket that keep events."""
+
+
+def form_of(key: str) -> Form:
+    """Return the form of an object, by its key."""
+    return next(form for prefix, form in FORMS.items() if key.startswith(prefix))
+
+
 def part_of_record(record: KinesisRecord, person: Person) -> Part:
-    """Return a record of the stream, or one event of it, as one part."""
-    kept = remaining(record, person)
-    found = parts_of(record.data, person)
-    return Part(kept, max(1, found.removed) if kept != record.data else 0, found.sessions)
+    """Return a record of the stream, or one event of it, as one part.
+
+    Of several events, each that stays is given the EventId that delivery derives from its position, which
+    would be another one when those before it are gone.
+    """
+    events = [record] if record.index is not None else [*all_events_of(record)]
+    parts = [parts_of(event.data, person) for event in events]
+    total = _joined(parts)
+    if not total.removed:
+        return replace(total, kept=record.data)
+    if len(events) == 1:
+        return total
+    kept = (
+        _with_id(part.kept, event.derived_id) for event, part in zip(events, parts, strict=True) if part.kept
+    )
+    return replace(total, kept=b"".join(each.rstrip(b"\n") + b"\n" for each in kept))
 
 
 def parts_of(data: bytes, person: Person) -> Part:
@@ -98,16 +132,33 @@ def _part(pieces: Sequence[Piece], person: Person) -> Part:
     return Part(without(pieces, person.owns), removed, sessions)
 
 
-def _failed_part(piece: Piece, person: Person) -> Part:
+def _with_id(event: bytes, event_id: str) -> bytes:
+    """Return an event with an EventId, if it has none. Nothing else of it changes."""
     try:
-        data = base64.b64decode((piece.value or {})["rawData"], validate=True)
-    except (LookupError, TypeError, ValueError):
-        return _part([piece], person)
+        value = json.loads(event)
+    except (ValueError, RecursionError):
+        return event
+    if not isinstance(value, dict) or value.get("EventId") is not None:
+        return event
+    if "EventId" in value:
+        return to_json({**value, "EventId": event_id}).encode()
+    beginning, brace, rest = event.partition(b"{")
+    separator = b"," if value else b""
+    return b"".join([beginning, brace, b'"EventId":', json.dumps(event_id).encode(), separator, rest])
+
+
+def _failed_part(line: bytes, person: Person) -> Part:
+    try:
+        encoded = json.loads(line)["rawData"]
+        data = base64.b64decode(encoded, validate=True)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return parts_of(line, person)
     part = parts_of(data, person)
     if not part.removed:
-        return replace(part, kept=piece.data)
-    changed = {**(piece.value or {}), "rawData": base64.b64encode(part.kept).decode()}
-    return replace(part, kept=json.dumps(changed).encode() + b"\n" if part.kept else b"")
+        return replace(part, kept=line)
+    return replace(
+        part, kept=line.replace(encoded.encode(), base64.b64encode(part.kept)) if part.kept else b""
+    )
 
 
 def _entry(entry: dict[str, Any], part: Part) -> dict[str, Any]:
@@ -135,17 +186,3 @@ def _joined(parts: Iterable[Part]) -> Part:
         frozenset[str]().union(*(part.sessions for part in found)),
         any(part.is_unreadable for part in found),
     )
-
-
-EDITS = {
-    archive.PREFIX: edit_lines,
-    quarantined.PREFIX: edit_record,
-    given_up.PREFIX: edit_batch,
-    "events-failed/": edit_failed,
-}
-"""The prefixes of the bucket that keep events, and how their objects are read."""
-
-
-def edit_of(key: str) -> Edit:
-    """Return how an object is read, by its key."""
-    return next(edit for prefix, edit in EDITS.items() if key.startswith(prefix))

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 
 from ops.errors import InputError
@@ -23,6 +24,14 @@ SUFFIX = "-forget"
 """Of the folder beside the state of the local stack."""
 
 
+class JobState(Enum):
+    """What is known of a data deletion job."""
+
+    AT_WORK = "at work"
+    DONE = "done"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class StartedJob:
     """A data deletion job of Personalize, its dataset group, and the key of the file that it reads."""
@@ -30,6 +39,8 @@ class StartedJob:
     arn: str
     dataset_group_arn: str
     key: str
+    started_at: datetime
+    state: JobState = JobState.AT_WORK
 
 
 @dataclass(frozen=True)
@@ -40,12 +51,24 @@ class Memory:
     until: datetime | None = None
     jobs: Sequence[StartedJob] = field(default=())
 
+    def newest_job(self, dataset_group_arn: str) -> StartedJob | None:
+        """Return the job of a dataset group that was started last."""
+        jobs = [job for job in self.jobs if job.dataset_group_arn == dataset_group_arn]
+        return max(jobs, key=lambda job: job.started_at, default=None)
+
+    @property
+    def newest_jobs(self) -> Sequence[StartedJob]:
+        """The last job of each dataset group."""
+        groups = sorted({job.dataset_group_arn for job in self.jobs})
+        return [job for group in groups if (job := self.newest_job(group))]
+
 
 @dataclass(frozen=True)
 class MemoryFile:
-    """The file about one person in one deployment."""
+    """The file about one person in one deployment. ``lock`` is that of the deployment."""
 
     path: Path
+    lock: Path
 
     @classmethod
     def of(
@@ -56,18 +79,21 @@ class MemoryFile:
         project: Path = ROOT,
     ) -> MemoryFile:
         """Return the one of a person. ``deployment`` says which one. Raises InputError."""
-        return cls(kept_path(SUFFIX, user_id, *deployment, environ=environ, project=project))
+        return cls(
+            kept_path(SUFFIX, "person", user_id, *deployment, environ=environ, project=project),
+            kept_path(SUFFIX, "deployment", *deployment, environ=environ, project=project),
+        )
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keep other runs about the same person away. Raises InputError."""
-        return locked(self.path, "This person is being forgotten by another run. Wait for its end.")
+        """Keep other runs in the deployment away: two would write the same objects. Raises InputError."""
+        return locked(self.lock, "Another run forgets a person in this deployment. Wait for its end.")
 
     def read(self) -> Memory:
         """Return what an earlier run has kept. Raises InputError for a file that cannot be read."""
         try:
             found = json.loads(self.path.read_text(encoding="utf-8"))
             until = datetime.fromisoformat(found["until"]) if found["until"] else None
-            return Memory(frozenset(found["sessions"]), until, [StartedJob(**job) for job in found["jobs"]])
+            return Memory(frozenset(found["sessions"]), until, [*map(_job, found["jobs"])])
         except FileNotFoundError:
             return Memory()
         except (ValueError, TypeError, KeyError) as error:
@@ -81,10 +107,18 @@ class MemoryFile:
         kept = {
             "sessions": sorted(memory.sessions),
             "until": memory.until.isoformat() if memory.until else None,
-            "jobs": [asdict(job) for job in memory.jobs],
+            "jobs": [
+                {**asdict(job), "started_at": job.started_at.isoformat(), "state": job.state.value}
+                for job in memory.jobs
+            ],
         }
         replace_private(self.path, json.dumps(kept))
 
     def remove(self) -> None:
         """Forget the person here too."""
         self.path.unlink(missing_ok=True)
+
+
+def _job(row: Mapping[str, str]) -> StartedJob:
+    started_at = datetime.fromisoformat(row["started_at"])
+    return StartedJob(**{**row, "started_at": started_at, "state": JobState(row["state"])})  # type: ignore[arg-type]

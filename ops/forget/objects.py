@@ -14,23 +14,30 @@ from typing import IO, Any
 from botocore.exceptions import ClientError
 
 from ops.archive.content import open_content
-from ops.cloudformation.artifacts import version_pages
+from ops.bucket import MAX_OBJECT_BYTES
 from ops.errors import AwsError
-from ops.forget.editing import Edit, Part
+from ops.forget.editing import Form, Part
 from ops.forget.person import Person
 
-_Response = dict[str, Any]
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
+_GONE = {"NoSuchKey", "NoSuchVersion", "404"}
+_OUT_OF_REACH = "InvalidObjectState"
+"""S3's code for an object in Glacier."""
 _KEPT_HEADERS = ("ContentType", "ContentEncoding", "Metadata", "StorageClass")
 
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """A version of an object. ``is_latest``: a reader of the key gets it. Then its id may be unknown."""
+    """A version of an object. ``is_latest``: a reader of the key gets it. Then its id may be unknown.
+
+    ``is_marker``: it says that the object is deleted, and has no content.
+    """
 
     key: str
     version_id: str | None
     is_latest: bool
+    storage_class: str = "STANDARD"
+    is_marker: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,46 +67,67 @@ class Objects:
     bucket: str
 
     def versions(self, prefix: str) -> Iterator[ObjectVersion]:
-        """Yield the versions under a prefix, without delete markers."""
+        """Yield the versions under a prefix, delete markers too."""
         for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
-            for found in page.get("Versions", []):
-                yield ObjectVersion(found["Key"], found["VersionId"], found["IsLatest"])
+            for name in ("Versions", "DeleteMarkers"):
+                for found in page.get(name, []):
+                    yield ObjectVersion(
+                        found["Key"],
+                        found["VersionId"],
+                        found["IsLatest"],
+                        found.get("StorageClass", "STANDARD"),
+                        name == "DeleteMarkers",
+                    )
 
-    def judge(self, version: ObjectVersion, edit: Edit, person: Person) -> Judged:
+    def judge(self, version: ObjectVersion, form: Form, person: Person) -> Judged:
         """Return what of a version is the person's. One that is gone by now has nothing."""
         try:
-            with self._open(version.key, version.version_id) as (lines, _):
-                return _judged(edit(version.key, lines, person))
+            with self._open(version.key, form, version.version_id) as (lines, response):
+                if not form.is_lines and response["ContentLength"] > MAX_OBJECT_BYTES:
+                    return Judged(is_unreadable=True)
+                return _judged(form.edit(version.key, lines, person))
         except ClientError as error:
-            if error.response["Error"].get("Code") in {"NoSuchKey", "NoSuchVersion", "404"}:
-                return Judged()
+            code = error.response["Error"].get("Code", "")
+            if code in _GONE or code == _OUT_OF_REACH:
+                return Judged(is_unreadable=code == _OUT_OF_REACH)
             raise
+        except (EOFError, BadGzipFile, zlib.error):
+            return Judged(is_unreadable=True)
 
-    def rewrite(self, key: str, edit: Edit, person: Person) -> int:
+    def rewrite(self, key: str, form: Form, person: Person) -> int:
         """Write an object anew without the person's pieces, then delete its older versions.
 
         Return how many pieces were removed. An object of which nothing is left is deleted. Raises AwsError
         when somebody else has written the object meanwhile.
         """
         with TemporaryFile() as draft:
-            with self._open(key) as (lines, response):
-                judged = _write(edit(key, lines, person), draft, is_gzip=bool(response["IsGzip"]))
+            with self._open(key, form) as (lines, response):
+                judged = _write(form.edit(key, lines, person), draft, is_gzip=bool(response["IsGzip"]))
             if not judged.removed:
                 return 0
             # Listed before: a version that somebody else writes later is theirs.
-            older = [each for page in version_pages(self.s3, self.bucket, key) for each in page]
+            older = [each for each in self.versions(key) if each.key == key]
+            read = response.get("VersionId", "null")
+            if not any(each.version_id == read and each.is_latest for each in older):
+                raise _changed()
             kept = None
             if judged.kept_bytes:
                 draft.seek(0)
                 kept = self._put(key, draft, response)
         for each in older:
-            if each["Key"] == key and each["VersionId"] != kept:
-                self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=each["VersionId"])
+            if each.version_id != kept:
+                self.delete_version(each)
         return judged.removed
 
     def delete_version(self, version: ObjectVersion) -> None:
         """Delete one version by its id."""
         self.s3.delete_object(Bucket=self.bucket, Key=version.key, VersionId=version.version_id)
+
+    def read(self, version: ObjectVersion, max_bytes: int) -> bytes:
+        """Return the first bytes of a version."""
+        response = self.s3.get_object(Bucket=self.bucket, Key=version.key, VersionId=version.version_id)
+        with closing(response["Body"]) as body:
+            return bytes(body.read(max_bytes))
 
     def _put(self, key: str, content: IO[bytes], response: Mapping[str, Any]) -> str:
         headers = {name: response[name] for name in _KEPT_HEADERS if response.get(name)}
@@ -109,24 +137,26 @@ class Objects:
             )
         except ClientError as error:
             if error.response["Error"].get("Code") in _CHANGED:
-                raise AwsError("An object was written by somebody else meanwhile. Run it again.") from error
+                raise _changed() from error
             raise
         # Without versions there is one, which is called null.
         return str(put.get("VersionId", "null"))
 
     @contextmanager
-    def _open(self, key: str, version_id: str | None = None) -> Iterator[tuple[Iterable[bytes], _Response]]:
+    def _open(
+        self, key: str, form: Form, version_id: str | None = None
+    ) -> Iterator[tuple[Iterable[bytes], dict[str, Any]]]:
         """Open an object: its lines without compression, and S3's response, with whether it is compressed."""
         which = {"VersionId": version_id} if version_id else {}
         response = self.s3.get_object(Bucket=self.bucket, Key=key, **which)
         with closing(response["Body"]) as body:
-            lines, is_gzip = open_content(body)
-            try:
-                yield lines, {**response, "IsGzip": is_gzip}
-            except (EOFError, BadGzipFile, zlib.error) as error:
-                raise AwsError(
-                    f"{key} cannot be read: its compression is broken. Look at it, and delete it by hand."
-                ) from error
+            # A record of another producer may begin as compressed data does.
+            lines, is_gzip = open_content(body) if form.is_lines else (body, False)
+            yield lines, {**response, "IsGzip": is_gzip}
+
+
+def _changed() -> AwsError:
+    return AwsError("An object was written by somebody else meanwhile. Run it again.")
 
 
 def _judged(parts: Iterable[Part], write: Callable[[bytes], object] = len) -> Judged:

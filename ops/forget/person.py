@@ -2,27 +2,24 @@
 
 A piece is the person's when it has their user id, or no user id and a session of theirs. What has the user id
 of somebody else is not, whatever its session is. A session is the person's when a piece with their user id
-has it. A record that breaks the contract counts too: names are compared without case, as in ``user_id``.
+has it. Of what is no event, the first user id in its text decides.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalicelib.contract import to_json
-from chalicelib.delivery.kinesis import KinesisRecord, all_events_of
-from ops.archive.pieces import Piece, lines_in, name_key, pieces_of, without
+from ops.archive.pieces import SESSION, USER, Piece, name_key
 from ops.given_ids import MAX_CHARACTERS
 
-_USER, _SESSION = "userid", "sessionid"
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _TOKEN = re.compile(
-    r'"(user[_-]?id|session[_-]?id)"[ \t\r]*:[ \t\r]*("(?:[^"\\]|\\.)*"|[0-9.eE+-]+)', re.IGNORECASE
+    r'"(user[_-]?id|session[_-]?id)"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*"|[0-9.eE+-]+)', re.IGNORECASE
 )
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -38,88 +35,49 @@ class Person:
 
     def owns(self, piece: Piece) -> bool:
         """Return whether a piece is the person's."""
-        if piece.value is None:
-            return self._is_named(*_ids_in_text(piece.data))
-        # An event has its ids on top. What is none may have them further down.
-        return any(self._is_named(*_ids_of(each)) for each in _top_or_all(piece.value))
-
-    def owns_some_of(self, data: bytes) -> bool:
-        """Return whether a piece of some lines is the person's."""
-        return any(self.owns(piece) for pieces in pieces_of(lines_in(data)) for piece in pieces)
+        users, sessions = _ids_of(piece)
+        return users[0] == self.user_id if users else not self.sessions.isdisjoint(sessions)
 
     def sessions_in(self, piece: Piece) -> frozenset[str]:
         """Return the sessions that a piece shows to be the person's."""
-        found = (
-            [_ids_in_text(piece.data)]
-            if piece.value is None
-            else [_ids_of(each) for each in _top_or_all(piece.value)]
-        )
-        sessions = (each for users, sessions in found if self.user_id in users for each in sessions)
+        users, sessions = _ids_of(piece)
+        if not users or users[0] != self.user_id:
+            return frozenset()
         return frozenset(filter(_may_be_asked_for, sessions))
 
-    def _is_named(self, users: set[str], sessions: set[str]) -> bool:
-        return self.user_id in users if users else not self.sessions.isdisjoint(sessions)
+
+def _ids_of(piece: Piece) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the user ids and the session ids of a piece, those first that count."""
+    if piece.value is None:
+        return _ids_in_text(piece.data)
+    users = [*_texts(piece.value, "UserId", USER)]
+    for member in ("Event", "Action"):
+        # There the contract has no user id, so the record was refused. Further down it is a property.
+        inner = piece.value.get(member)
+        if not users and isinstance(inner, dict):
+            users = [*_texts(inner, "UserId", USER)]
+    return users, [*_texts(piece.value, "SessionId", SESSION)]
 
 
-def remaining(record: KinesisRecord, person: Person) -> bytes:
-    """Return what is left of a record of the stream without the person's events; nothing when all are.
-
-    Of several events, each that stays is given the EventId that delivery derives from its position, which
-    would be another one when those before it are gone.
-    """
-    events = [record] if record.index is not None else [*all_events_of(record)]
-    if len(events) == 1:
-        lines = pieces_of(lines_in(events[0].data))
-        return b"".join(without(pieces, person.owns) for pieces in lines)
-    kept = [event for event in events if not person.owns_some_of(event.data)]
-    if len(kept) == len(events):
-        return record.data
-    return b"".join(_with_id(event).rstrip(b"\n") + b"\n" for event in kept)
+def _texts(value: Mapping[str, Any], name: str, key: str) -> Iterator[str]:
+    """Yield the text of a member, then of those with the same name in another spelling. Empty is none."""
+    for each in (name, *(other for other in value if other != name and name_key(other) == key)):
+        text = value.get(each)
+        if isinstance(text, str) and text:
+            yield text
 
 
-def _with_id(event: KinesisRecord) -> bytes:
-    try:
-        value = json.loads(event.data)
-    except (ValueError, RecursionError):
-        return event.data
-    if not isinstance(value, dict) or value.get("EventId") is not None:
-        return event.data
-    return to_json({**value, "EventId": event.derived_id}).encode()
-
-
-def _top_or_all(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the object that has ids: itself, or those inside of one that has no user id."""
-    yield value
-    if _ids_of(value)[0]:
-        return
-    waiting: list[Any] = [*value.values()]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            yield each
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
-
-
-def _ids_of(value: dict[str, Any]) -> tuple[set[str], set[str]]:
-    """Return the user ids and the session ids of an object. Empty ones are none."""
-    texts = [(name_key(name), each) for name, each in value.items() if isinstance(each, str) and each]
-    return {each for key, each in texts if key == _USER}, {each for key, each in texts if key == _SESSION}
-
-
-def _ids_in_text(data: bytes) -> tuple[set[str], set[str]]:
-    """Return the same of text that is no JSON."""
-    found = [
-        (name_key(name), _text(token))
-        for name, token in _TOKEN.findall(data.decode("utf-8", "surrogateescape"))
+def _ids_in_text(data: bytes) -> tuple[Sequence[str], Sequence[str]]:
+    text = data.decode("utf-8", "surrogateescape")
+    found = [(name_key(name), _text(token)) for name, token in _TOKEN.findall(text)]
+    return [each for key, each in found if key == USER and each], [
+        each for key, each in found if key == SESSION
     ]
-    return {each for key, each in found if key == _USER}, {each for key, each in found if key == _SESSION}
 
 
 def _may_be_asked_for(session: str) -> bool:
     """Return whether a session id is one that an accepted event can have: only such ones are searched."""
-    return len(session) <= MAX_CHARACTERS and not _LONE_SURROGATE.search(session)
+    return 0 < len(session) <= MAX_CHARACTERS and not _LONE_SURROGATE.search(session)
 
 
 def _text(token: str) -> str:

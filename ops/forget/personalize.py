@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http.client import HTTPException
@@ -23,14 +24,16 @@ from botocore.exceptions import ClientError
 from chalicelib.batching import batches
 from ops.archive import import_job
 from ops.errors import AwsError, InputError
-from ops.forget.memory import StartedJob
+from ops.forget.memory import JobState, StartedJob
 from ops.forget.person import Person
 
 PATH = "/_engine/forget"
+FILES = f"{import_job.PREFIX}forget-"
+"""The beginning of the keys of files that jobs read."""
 SESSIONS_PER_CALL = 10_000
 TIMEOUT_SECONDS = 60
 _GROUP = re.compile(r"arn:[a-z\d-]+:personalize:([a-z\d-]+):\d{12}:dataset-group/[\w-]+", re.ASCII)
-_ENDED = ("COMPLETED", "FAILED")
+_STATES = {"COMPLETED": JobState.DONE, "FAILED": JobState.FAILED}
 # No proxy stands between two programs of this machine.
 _open = build_opener(ProxyHandler({})).open
 
@@ -70,11 +73,11 @@ class DeletionJobs:
         """
         name = f"forget-{now:%Y%m%d-%H%M%S}-{number}"
         arn = f"{job.dataset_group_arn.partition(':dataset-group/')[0]}:data-deletion-job/{name}"
-        return StartedJob(arn, job.dataset_group_arn, f"{import_job.PREFIX}{name}/users.csv")
+        return StartedJob(arn, job.dataset_group_arn, f"{FILES}{name.removeprefix('forget-')}/users.csv", now)
 
     def start(self, prepared: StartedJob, role_arn: str, user_id: str) -> StartedJob:
         """Put the file of a job and start it."""
-        self.s3.put_object(Bucket=self.bucket, Key=prepared.key, Body=_users_file(user_id))
+        self.s3.put_object(Bucket=self.bucket, Key=prepared.key, Body=users_file(user_id))
         response = self.personalize.create_data_deletion_job(
             jobName=_name(prepared),
             datasetGroupArn=prepared.dataset_group_arn,
@@ -83,15 +86,17 @@ class DeletionJobs:
         )
         return replace(prepared, arn=response["dataDeletionJobArn"])
 
-    def judge(self, jobs: Iterable[StartedJob]) -> tuple[list[StartedJob], list[str]]:
-        """Return the jobs that have not ended, and a sentence about each job."""
-        waiting, lines = [], []
+    def look_after(self, jobs: Iterable[StartedJob]) -> tuple[list[StartedJob], list[str]]:
+        """Return the jobs as they are by now, and a sentence about each that was at work."""
+        looked_after, lines = [], []
         for job in jobs:
-            found = self._describe(job)
-            if found["status"] not in _ENDED:
-                waiting.append(job)
-            lines.append(_sentence(job, found))
-        return waiting, lines
+            if job.state is JobState.AT_WORK:
+                found = self._describe(job)
+                lines.append(_sentence(job, found))
+                looked_after.append(replace(job, state=_STATES.get(found["status"], JobState.AT_WORK)))
+            else:
+                looked_after.append(job)
+        return looked_after, lines
 
     def _describe(self, job: StartedJob) -> Mapping[str, Any]:
         try:
@@ -118,7 +123,8 @@ def _sentence(job: StartedJob, found: Mapping[str, Any]) -> str:
     return f"The job {name} is {found['status'].lower().replace('_', ' ')}. It may take a day."
 
 
-def _users_file(user_id: str) -> bytes:
+def users_file(user_id: str) -> bytes:
+    """Return the file that a job reads."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([["USER_ID"], [user_id]])
     return text.getvalue().encode()
@@ -137,7 +143,9 @@ def _removed(engine_url: str, body: dict[str, Any]) -> int:
             counts: dict[str, int] = json.load(response)
     except HTTPError as error:
         with error:
-            reason = json.load(error).get("message", error.reason)
+            reason = error.read().decode(errors="replace")
+        with suppress(ValueError, AttributeError):
+            reason = json.loads(reason).get("message", reason)
         raise AwsError(f"The local engine did not forget the person. {reason}") from error
     except (OSError, HTTPException, ValueError) as error:
         raise AwsError(

@@ -5,22 +5,32 @@ SQS hands out messages of others with them. Those are shown again as they were.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.delivery.quarantine import record_members
+from chalicelib.delivery import quarantine
 from ops.bucket import Bucket
-from ops.errors import InputError
+from ops.errors import AwsError, InputError
 from ops.forget.editing import Part, part_of_record, parts_of
 from ops.forget.person import Person
 from ops.held_messages import HIDDEN_SECONDS, HeldMessages
-from ops.quarantined import read_message
+from ops.quarantined import QuarantinedRecord, read_message
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a message holds: a record, which delivery has put, or anything else; and what is left of it."""
+
+    part: Part
+    record: QuarantinedRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -36,12 +46,20 @@ class Quarantine:
     wait_seconds: int = 1
     hidden_seconds: int = HIDDEN_SECONDS
 
+    @property
+    def s3(self) -> S3Client:
+        """The client for records that are too large for the queue."""
+        return self.bucket.s3
+
     def judge(self, person: Person) -> tuple[int, frozenset[str]]:
         """Return how many messages hold something of the person, and the sessions that they show."""
+        count, sessions = 0, frozenset[str]()
         with self._held() as held:
-            found = [self._part(message["Body"], person) for message in _messages(held)]
-        sessions = frozenset[str]().union(*(part.sessions for part in found))
-        return sum(part.removed > 0 for part in found), sessions
+            for message in _messages(held):
+                part = self._read(message["Body"], person).part
+                count += part.removed > 0
+                sessions |= part.sessions
+        return count, sessions
 
     def clean(self, person: Person) -> None:
         """Delete the messages of the person.
@@ -51,13 +69,12 @@ class Quarantine:
         """
         with self._held() as held:
             for message in _messages(held):
-                part = self._part(message["Body"], person)
-                if not part.removed or (part.kept and _has_location(message["Body"])):
+                read = self._read(message["Body"], person)
+                if not read.part.removed or (read.part.kept and _has_location(message["Body"])):
                     continue
-                if part.kept:
+                if read.part.kept:
                     # A kill before the deletion leaves two: a redrive takes equal records for one.
-                    body = _changed(message["Body"], part.kept)
-                    self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
+                    self._put_anew(read)
                 held.delete([message["ReceiptHandle"]])
 
     def hidden(self) -> int:
@@ -69,14 +86,24 @@ class Quarantine:
     def _held(self) -> HeldMessages:
         return HeldMessages(self.sqs, self.url, self.wait_seconds, self.hidden_seconds)
 
-    def _part(self, body: str, person: Person) -> Part:
-        """Return what is left of a message's record, or of a message that delivery does not write."""
+    def _read(self, body: str, person: Person) -> _Read:
         try:
-            return part_of_record(read_message(body, self.bucket).rejected.record, person)
+            record = read_message(body, self.bucket)
         except InputError:
-            part = parts_of(body.encode(errors="surrogatepass"), person)
-            # Such a message says nothing that could be kept in another form.
-            return replace(part, kept=b"") if part.removed else part
+            return _Read(parts_of(_odd_content(body), person))
+        return _Read(part_of_record(record.rejected.record, person), record)
+
+    def _put_anew(self, read: _Read) -> None:
+        """Put what is left of a message, as delivery does: what is too large goes to the bucket."""
+        if read.record is None:
+            self.sqs.send_message(QueueUrl=self.url, MessageBody=read.part.kept.decode(errors="replace"))
+            return
+        rejected = read.record.rejected
+        changed = replace(rejected, record=replace(rejected.record, data=read.part.kept))
+        queue = quarantine.Quarantine(self.url, self.bucket.name, self)
+        outcome = queue.put([changed], now=read.record.quarantined_at, seconds_left=lambda: 60.0)
+        if outcome.deferred:
+            raise AwsError(f"{outcome.deferred[0][1]} Run it again.")
 
 
 def _messages(held: HeldMessages) -> Iterator[Mapping[str, Any]]:
@@ -85,10 +112,20 @@ def _messages(held: HeldMessages) -> Iterator[Mapping[str, Any]]:
 
 
 def _has_location(body: str) -> bool:
-    return "recordLocation" in json.loads(body)
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(message, dict) and "recordLocation" in message
 
 
-def _changed(body: str, record: bytes) -> str:
-    """Return a message with another record, written as delivery writes it."""
-    message = {name: value for name, value in json.loads(body).items() if name != "encoding"}
-    return json.dumps({**message, **record_members(record)})
+def _odd_content(body: str) -> bytes:
+    """Return what a message that delivery does not write may hold: its record, else all of it."""
+    try:
+        message = json.loads(body)
+        record = message["record"]
+        if message.get("encoding") == "base64":
+            return base64.b64decode(record)
+        return str(record).encode(errors="surrogatepass") if isinstance(record, str) else body.encode()
+    except (LookupError, TypeError, ValueError, RecursionError, AttributeError):
+        return body.encode(errors="surrogatepass")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ops.forget.memory import JobState, Memory
 from ops.forget.personalize import Job
 from ops.forget.search import Findings
 
@@ -27,9 +28,20 @@ _JOB_RIGHTS = (
 )
 
 
+def rights(jobs: Sequence[Job]) -> Iterator[str]:
+    """Yield what the run needs, before it begins."""
+    yield "It needs:"
+    roles = sorted({job.role_arn for job in jobs})
+    for right in (*RIGHTS, *(right.format(role=role) for role in roles for right in _JOB_RIGHTS)):
+        yield f"    {right}"
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do. ``copies`` counts query results and exports, ``sessions`` the person's sessions."""
+    """What a run will do. ``copies`` counts query results and exports, ``sessions`` the person's sessions.
+
+    ``jobs`` are the data deletion jobs that it starts.
+    """
 
     found: Findings
     sessions: int
@@ -47,24 +59,13 @@ class Plan:
             yield "    (objects are written anew without them; their older versions are deleted for good)"
         if self.copies:
             yield f"  - all query results and exports of the bucket, whosever they are: {self.copies:,}"
-        yield from self._personalize()
-        yield f"What no command can reach: {PAGE}."
-        yield "It needs:"
-        for right in (*RIGHTS, *self._job_rights()):
-            yield f"    {right}"
-
-    def _personalize(self) -> Iterator[str]:
+            yield "    (an import that is at work loses its file)"
         if self.is_local:
             yield "  - everything of the person in the local engine"
         for job in self.jobs:
             yield f"  - the person in {job.dataset_group_arn}, by a data deletion job"
             yield f"    (no training and no import may run meanwhile; {job.role_arn} reads the user id)"
-        if not (self.is_local or self.jobs):
-            yield "  ! Personalize keeps the person: name its dataset group with --dataset-group"
-
-    def _job_rights(self) -> Iterator[str]:
-        for role in sorted({job.role_arn for job in self.jobs}):
-            yield from (right.format(role=role) for right in _JOB_RIGHTS)
+        yield f"What no command can reach: {PAGE}."
 
 
 def proof(left: Findings, hidden_messages: int) -> Iterator[str]:
@@ -76,9 +77,9 @@ def proof(left: Findings, hidden_messages: int) -> Iterator[str]:
         yield "Something of the person is left, or came meanwhile. Run it again:"
         yield from (f"  {line}" for line in left.lines())
     else:
-        yield "Nothing of the person is left: the queries and the look into the other places found nothing."
+        yield "Nothing of the person is left in bucket and queue: the same queries and looks find nothing."
     for key in sorted(left.unreadable_keys):
-        yield f"  {key} cannot be judged: it is no batch of Lambda. Look at it, and delete it by hand."
+        yield f"  {key} cannot be judged: it is broken, too large, in Glacier, or another form."
     if hidden_messages:
         yield (
             f"  {hidden_messages:,} messages of the quarantine were held by another reader. Run it again in "
@@ -86,12 +87,25 @@ def proof(left: Findings, hidden_messages: int) -> Iterator[str]:
         )
 
 
-def what_comes(until: datetime, jobs_at_work: int, again: str) -> Iterator[str]:
+def about_personalize(memory: Memory, *, is_local: bool) -> Iterator[str]:
+    """Yield what stands between the person and Personalize."""
+    if not (is_local or memory.jobs):
+        yield "Personalize keeps the person: name its dataset group (--dataset-group GROUP_ARN ROLE_ARN)."
+    for job in memory.newest_jobs:
+        if job.state is JobState.AT_WORK:
+            yield f"A data deletion job is at work in {job.dataset_group_arn}, for a day at most."
+            yield "Train a new solution version when it is done."
+        if job.state is JobState.FAILED:
+            yield f"The job in {job.dataset_group_arn} failed: Personalize keeps the person. Start another."
+
+
+def what_comes(until: datetime, now: datetime, again: str) -> Iterator[str]:
     """Yield what a later run has to look for. ``again`` is the command line of that run."""
     time = f"{until:%Y-%m-%d %H:%M} UTC"
-    yield f"The stream keeps what the person has sent until {time}. Nobody can delete it there."
-    yield f"Run the same command in {ARCHIVE_MINUTES} minutes for what is on its way to the archive now, and"
-    yield f"once more after {time}, from this machine, which knows the sessions:"
+    if now < until:
+        yield f"The stream keeps what the person has sent until {time}. Nobody can delete it there."
+        yield f"Run the same command in {ARCHIVE_MINUTES} minutes, for what is on its way to the archive now,"
+        yield f"and once more after {time}, from this machine, which knows the sessions:"
+    else:
+        yield "Run the same command once more when that is done, from this machine:"
     yield f"    {again}"
-    if jobs_at_work:
-        yield f"Data deletion jobs at work: {jobs_at_work}. Train a new solution version when they are done."

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ops.forget.archive import PREFIX, ArchiveSearch
-from ops.forget.editing import EDITS, edit_of
+from ops.forget.archive import FIRST_DAY, PREFIX, ArchiveSearch
+from ops.forget.editing import FORMS, form_of
 from ops.forget.objects import Judged, Objects, ObjectVersion
 from ops.forget.person import Person
 from ops.forget.queue import Quarantine
+
+_ASKED = re.compile(rf"{PREFIX}dt=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/[^_.][^/]*", re.ASCII)
+"""Keys that the tables show. Athena passes over names that begin with a dot or an underscore."""
+_NOT_ASKED_CLASSES = {"GLACIER", "DEEP_ARCHIVE"}
 
 
 @dataclass(frozen=True)
@@ -19,13 +24,15 @@ class Findings:
 
     ``events`` has how many events of the person each object holds, by key, ``old_versions`` are replaced or
     deleted versions that hold some, ``messages`` counts those of the quarantine. ``unreadable_keys`` are
-    objects that cannot be judged. ``scanned_bytes`` has what each query has scanned.
+    objects that cannot be judged. ``sessions`` are those that were seen to be the person's. ``scanned_bytes``
+    has what each query has scanned.
     """
 
     events: Counter[str] = field(default_factory=Counter)
     old_versions: tuple[ObjectVersion, ...] = ()
     messages: int = 0
     unreadable_keys: frozenset[str] = frozenset()
+    sessions: frozenset[str] = frozenset()
     scanned_bytes: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
@@ -37,20 +44,17 @@ class Findings:
 
     def lines(self) -> list[str]:
         """Return what was found in sentences."""
-        counts = {prefix: self.keys(prefix) for prefix in EDITS}
-        return [
-            *(
-                f"{prefix}: {sum(self.events[key] for key in keys):,} events, in objects: {len(keys):,}"
-                for prefix, keys in counts.items()
-                if keys
-            ),
-            *(
-                [f"replaced or deleted versions of objects: {len(self.old_versions):,}"]
-                if self.old_versions
-                else []
-            ),
-            *([f"messages of the quarantine: {self.messages:,}"] if self.messages else []),
+        lines = [
+            f"{prefix}: {sum(self.events[key] for key in keys):,} events, in objects: {len(keys):,}"
+            for prefix in FORMS
+            if (keys := self.keys(prefix))
         ]
+        if self.old_versions:
+            count = len(self.old_versions)
+            lines.append(f"replaced or deleted versions of objects, with all that they hold: {count:,}")
+        if self.messages:
+            lines.append(f"messages of the quarantine: {self.messages:,}")
+        return lines
 
 
 @dataclass(frozen=True)
@@ -62,49 +66,64 @@ class Search:
     quarantine: Quarantine
     show: Callable[[str], None] = lambda line: None
 
-    def sessions(self, person: Person) -> tuple[Person, tuple[int, ...]]:
-        """Return the person with every session that any place shows, and what each query has scanned."""
-        self.show("The archive is asked for the sessions")
-        found = self.archive.of_user(person.user_id)
-        sessions = found.sessions
-        for version in (*map(_latest, sorted(found.odd_keys)), *self._versions()):
-            sessions |= self._judge(version, person).sessions
-        self.show("The quarantine is read")
-        sessions |= self.quarantine.judge(person)[1]
-        return person.knowing(sessions), found.scanned_bytes
+    def find(self, person: Person) -> tuple[Person, Findings]:
+        """Return the person with every session that any place shows, and what there is of the person."""
+        scanned_bytes: tuple[int, ...] = ()
+        while True:
+            found = self.look(person)
+            scanned_bytes += found.scanned_bytes
+            if found.sessions <= person.sessions:
+                return person, replace(found, scanned_bytes=scanned_bytes)
+            person = person.knowing(found.sessions)
 
-    def findings(self, person: Person) -> Findings:
-        """Return what there is of a person whose sessions are known."""
-        self.show("The archive is asked for the events")
+    def look(self, person: Person) -> Findings:
+        """Return what there is of a person in the sessions that are known."""
+        self.show("The archive is asked")
         found = self.archive.of_user(person.user_id) + self.archive.of_sessions(person.sessions)
         events, old_versions, unreadable_keys = Counter(found.lines), list[ObjectVersion](), set[str]()
-        for key in found.odd_keys:
-            # The queries have counted the other lines of the object only.
-            events[key] = self._judge(_latest(key), person).removed
-        for version in self._versions():
+        sessions = found.sessions
+        for version in (*map(_latest, sorted(found.odd_keys)), *self._not_asked()):
             judged = self._judge(version, person)
+            sessions |= judged.sessions
             if judged.is_unreadable:
                 unreadable_keys.add(version.key)
-            if judged.removed and version.is_latest:
+            if not version.is_latest:
+                old_versions += [version] if judged.removed else []
+            else:
+                # Of an object with odd lines, the queries have counted the others only.
                 events[version.key] = judged.removed
-            elif judged.removed:
-                old_versions.append(version)
         self.show("The quarantine is read")
-        messages, _ = self.quarantine.judge(person)
+        messages, of_messages = self.quarantine.judge(person)
         return Findings(
-            +events, tuple(old_versions), messages, frozenset(unreadable_keys), found.scanned_bytes
+            +events,
+            tuple(old_versions),
+            messages,
+            frozenset(unreadable_keys),
+            sessions | of_messages,
+            found.scanned_bytes,
         )
 
-    def _versions(self) -> Iterator[ObjectVersion]:
+    def _not_asked(self) -> Iterator[ObjectVersion]:
         """Yield what no query sees: replaced versions of the archive, and all of the other prefixes."""
-        for prefix in EDITS:
-            for number, version in enumerate(self.objects.versions(prefix)):
-                if prefix != PREFIX or not version.is_latest:
-                    self.show(f"{prefix}: object {number + 1:,}")
+        for prefix in FORMS:
+            for number, version in enumerate(self.objects.versions(prefix), start=1):
+                if not (version.is_marker or _is_asked(version)):
+                    self.show(f"{prefix}: object {number:,}")
                     yield version
 
     def _judge(self, version: ObjectVersion, person: Person) -> Judged:
-        return self.objects.judge(version, edit_of(version.key), person)
+        return self.objects.judge(version, form_of(version.key), person)
+
+
+def _is_asked(version: ObjectVersion) -> bool:
+    """Return whether a query of the archive sees a version."""
+    found = _ASKED.fullmatch(version.key)
+    return (
+        found is not None
+        and found[1] >= FIRST_DAY.isoformat()
+        and version.is_latest
+        and version.storage_class not in _NOT_ASKED_CLASSES
+    )
 
 
 def _latest(key: str) -> ObjectVersion:

@@ -1,25 +1,27 @@
 """`make forget`: data deletion jobs of Personalize, a plan that names rights and roles, what is kept."""
 
 from collections import Counter
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 
 from ops.errors import InputError
-from ops.forget.memory import Memory, MemoryFile, StartedJob
+from ops.forget.memory import JobState, Memory, MemoryFile, StartedJob
 from ops.forget.objects import ObjectVersion
 from ops.forget.personalize import DeletionJobs, Job
-from ops.forget.report import Plan, proof, what_comes
+from ops.forget.report import Plan, about_personalize, proof, rights, what_comes
 from ops.forget.search import Findings
 
 GROUP = "arn:aws:personalize:eu-west-1:111122223333:dataset-group/shop"
 ROLE = "arn:aws:iam::111122223333:role/personalize-import"
 JOB = "arn:aws:personalize:eu-west-1:111122223333:data-deletion-job/forget-20260131-120000-1"
 KEY = "exports/forget-20260131-120000-1/users.csv"
-STARTED = StartedJob(JOB, GROUP, KEY)
 NOW = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+STARTED = StartedJob(JOB, GROUP, KEY, NOW)
 
 
 @pytest.fixture
@@ -55,24 +57,24 @@ def test_a_job_reads_the_user_id_from_a_file_of_its_own(services, user, cell):
 
 
 @pytest.mark.parametrize(
-    ("status", "more", "is_waiting", "said"),
+    ("status", "more", "state", "said"),
     [
-        ("PENDING", {}, True, "is pending. It may take a day."),
-        ("IN_PROGRESS", {}, True, "is in progress. It may take a day."),
-        ("COMPLETED", {"numDeleted": 1234}, False, "is done: Personalize has deleted 1,234 records."),
-        ("FAILED", {"failureReason": "No access."}, False, "failed: No access. Start another one"),
-        ("FAILED", {}, False, "Personalize gives no reason."),
+        ("PENDING", {}, JobState.AT_WORK, "is pending. It may take a day."),
+        ("IN_PROGRESS", {}, JobState.AT_WORK, "is in progress. It may take a day."),
+        ("COMPLETED", {"numDeleted": 1234}, JobState.DONE, "is done: Personalize has deleted 1,234 records."),
+        ("FAILED", {"failureReason": "No access."}, JobState.FAILED, "failed: No access. Start another one"),
+        ("FAILED", {}, JobState.FAILED, "Personalize gives no reason."),
     ],
 )
-def test_a_job_of_an_earlier_run_is_looked_after(services, status, more, is_waiting, said):
+def test_a_job_of_an_earlier_run_is_looked_after(services, status, more, state, said):
     jobs, personalize, _ = services
     personalize.add_response(
         "describe_data_deletion_job",
         {"dataDeletionJob": {"status": status, **more}},
         {"dataDeletionJobArn": JOB},
     )
-    waiting, [sentence] = jobs.judge([STARTED])
-    assert waiting == ([STARTED] if is_waiting else [])
+    [job], [sentence] = jobs.look_after([STARTED])
+    assert job == replace(STARTED, state=state)
     assert sentence.startswith("The job forget-20260131-120000-1 ")
     assert said in sentence
 
@@ -80,9 +82,14 @@ def test_a_job_of_an_earlier_run_is_looked_after(services, status, more, is_wait
 def test_a_job_that_was_never_started_is_said(services):
     jobs, personalize, _ = services
     personalize.add_client_error("describe_data_deletion_job", "ResourceNotFoundException")
-    waiting, [sentence] = jobs.judge([STARTED])
-    assert waiting == []
+    [job], [sentence] = jobs.look_after([STARTED])
+    assert job.state is JobState.FAILED
     assert "It was never started." in sentence
+
+
+def test_a_job_that_has_ended_is_not_asked_for_again(services):
+    done = replace(STARTED, state=JobState.DONE)
+    assert services[0].look_after([done]) == ([done], [])
 
 
 @pytest.mark.parametrize(
@@ -104,17 +111,9 @@ FOUND = Findings(
 )
 
 
-def test_the_plan_names_what_goes_and_every_right_that_it_needs():
-    plan = "\n".join(Plan(FOUND, 4, 5, [Job(GROUP, ROLE)], is_local=False).lines())
+def test_every_right_is_named_before_anything_begins():
+    said = "\n".join(rights([Job(GROUP, ROLE)]))
     for each in (
-        "known sessions: 4",
-        "events/: 3 events, in objects: 2",
-        "quarantine/: 1 events, in objects: 1",
-        "replaced or deleted versions of objects: 1",
-        "messages of the quarantine: 3",
-        "query results and exports of the bucket, whosever they are: 5",
-        f"the person in {GROUP}, by a data deletion job",
-        f"{ROLE} reads the user id",
         "s3:DeleteObjectVersion",
         "s3:ListBucketVersions",
         "sqs:SendMessage",
@@ -122,18 +121,28 @@ def test_the_plan_names_what_goes_and_every_right_that_it_needs():
         f"personalize:CreateDataDeletionJob, personalize:DescribeDataDeletionJob, and iam:PassRole on {ROLE}",
         f"the role {ROLE}, which personalize.amazonaws.com may assume, needs s3:GetObject on exports/*",
     ):
+        assert each in said
+    assert "PassRole" not in "\n".join(rights([]))
+
+
+def test_the_plan_names_what_goes():
+    plan = "\n".join(Plan(FOUND, 4, 5, [Job(GROUP, ROLE)], is_local=False).lines())
+    for each in (
+        "known sessions: 4",
+        "events/: 3 events, in objects: 2",
+        "quarantine/: 1 events, in objects: 1",
+        "replaced or deleted versions of objects, with all that they hold: 1",
+        "messages of the quarantine: 3",
+        "query results and exports of the bucket, whosever they are: 5",
+        f"the person in {GROUP}, by a data deletion job",
+        f"{ROLE} reads the user id",
+    ):
         assert each in plan
-
-
-def test_without_a_dataset_group_the_plan_says_what_stays():
-    plan = "\n".join(Plan(Findings(), 0, 0, [], is_local=False).lines())
-    assert "Personalize keeps the person: name its dataset group with --dataset-group" in plan
-    assert "no event" in plan
-    assert "PassRole" not in plan
+    assert "no event" in "\n".join(Plan(Findings(), 0, 0, [], is_local=False).lines())
 
 
 def test_what_is_left_is_said():
-    assert "Nothing of the person is left" in next(proof(Findings(), 0))
+    assert "Nothing of the person is left in bucket and queue" in next(proof(Findings(), 0))
     said = "\n".join(
         proof(Findings(Counter({"events/a": 2}), unreadable_keys=frozenset({"aws/lambda/x"})), 7)
     )
@@ -143,11 +152,25 @@ def test_what_is_left_is_said():
     assert "7 messages of the quarantine were held by another reader" in said
 
 
+def about(*jobs, is_local=False):
+    return "\n".join(about_personalize(Memory(jobs=jobs), is_local=is_local))
+
+
+def test_what_stands_between_the_person_and_personalize_is_said():
+    assert "Personalize keeps the person: name its dataset group" in about()
+    assert about(is_local=True) == ""
+    assert "is at work" in about(STARTED)
+    failed, later = replace(STARTED, state=JobState.FAILED), replace(STARTED, started_at=NOW + HOUR)
+    assert "failed: Personalize keeps the person" in about(failed)
+    assert "failed" not in about(failed, later)
+    assert about(replace(STARTED, state=JobState.DONE)) == ""
+
+
 def test_what_still_comes_is_said_with_the_time_and_the_command():
-    said = "\n".join(what_comes(NOW, 2, "make forget USER=ann STAGE=prod"))
+    said = "\n".join(what_comes(NOW, NOW - HOUR, "make forget USER=ann STAGE=prod"))
     assert said.count("2026-01-31 12:00 UTC") == 2
     assert "make forget USER=ann STAGE=prod" in said
-    assert "Data deletion jobs at work: 2" in said
+    assert "2026" not in "\n".join(what_comes(NOW, NOW + HOUR, "again")), "a time that has passed"
 
 
 def test_what_a_run_keeps_is_for_its_owner_only(tmp_path):
@@ -157,15 +180,21 @@ def test_what_a_run_keeps_is_for_its_owner_only(tmp_path):
     assert kept.path != MemoryFile.of("ann", "eu-west-1", "other", environ=environ).path
     assert "ann" not in kept.path.name
     assert kept.read() == Memory()
-    memory = Memory(frozenset({"s1", "s 2"}), NOW, [STARTED])
+    memory = Memory(frozenset({"s1", "s 2"}), NOW, [STARTED, replace(STARTED, state=JobState.DONE)])
     kept.write(memory)
     assert kept.read() == memory
     assert kept.path.stat().st_mode & 0o077 == 0
     assert kept.path.parent.stat().st_mode & 0o077 == 0
-    with kept.locked(), pytest.raises(InputError, match="being forgotten by another run"), kept.locked():
+    with (
+        kept.locked(),
+        pytest.raises(InputError, match="Another run forgets a person in this deployment"),
+        kept.locked(),
+    ):
         pass
     kept.path.write_text("{}")
     with pytest.raises(InputError, match="cannot be read"):
         kept.read()
     kept.remove()
     kept.remove()
+    other = MemoryFile.of("ben", "eu-west-1", "stack", environ=environ)
+    assert other.lock == kept.lock, "a lock for a person would tell who was forgotten"

@@ -1,15 +1,21 @@
 """`make forget` against a running stack: what goes, what stays, and what an interruption costs."""
 
+import base64
 import gzip
+import json
 import uuid
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from ops.errors import AwsError, DeclinedError
-from ops.forget.editing import edit_lines
+from ops.forget.editing import Form, edit_lines
+from ops.forget.memory import JobState, Memory, StartedJob
 from ops.forget.person import Person
+from ops.forget.personalize import Job
 from simulation.trained import trained_events
 from tests.support import calls
 from tests.support.calls import run_command
@@ -98,7 +104,7 @@ def test_versions_that_nobody_sees_go_too(account, tmp_path):
     account.put_object(f"{DAY}others", line("t", "ben") * 2)
     is_done, said = account.forget("ann", tmp_path)
     assert is_done
-    assert "  - replaced or deleted versions of objects: 2" in said
+    assert "  - replaced or deleted versions of objects, with all that they hold: 2" in said
     assert sorted(body for _, body in account.bodies()) == sorted(
         [line("s", "ben"), line("t", "ben"), line("t", "ben") * 2]
     )
@@ -140,7 +146,7 @@ def test_an_object_that_is_written_meanwhile_is_not_overwritten(account, tmp_pat
         return edit_lines(key, lines, person)
 
     with pytest.raises(AwsError, match="written by somebody else meanwhile"):
-        objects.rewrite(f"{DAY}a", edit, Person("ann"))
+        objects.rewrite(f"{DAY}a", Form(edit, is_lines=True), Person("ann"))
     assert account.events() == [line("t", "ben").strip()] * 2
 
 
@@ -159,11 +165,162 @@ def test_a_version_that_somebody_writes_later_stays(account, tmp_path):
     assert dict(account.bodies("events/", latest_only=True)) == {f"{DAY}a": newer}
 
 
-def test_an_object_whose_compression_is_broken_is_named(account, tmp_path):
+BROKEN = gzip.compress(line("s", "ann") * 1000)
+
+
+@pytest.mark.parametrize("body", [BROKEN[:60], BROKEN[:-8] + b"12345678", BROKEN[:20] + b"x" * 40], ids=len)
+def test_an_object_whose_compression_is_broken_is_named_and_the_rest_goes(account, tmp_path, body):
+    account.put(Contents({f"{DAY}a": line("s", "ann"), "events-failed/x": body}, []))
+    is_done, said = account.forget("ann", tmp_path)
+    assert not is_done
+    assert any("events-failed/x cannot be judged" in each for each in said)
+    assert f"{DAY}a" not in dict(account.bodies_as_they_are("events/"))
+
+
+def test_a_record_that_looks_compressed_is_read_as_it_is(account, tmp_path):
+    account.put(Contents({"quarantine/shard/9": b"\x1f\x8b" + line("s", "ann")}, []))
+    assert account.forget("ann", tmp_path)[0]
+    assert not [body for _, body in account.bodies_as_they_are("quarantine/") if b"ann" in body]
+
+
+def test_two_runs_about_two_persons_lose_nothing_of_a_third(account, tmp_path):
+    three = [line("a", "ann"), line("b", "ben"), line("c", "cid")]
+    account.put(Contents({f"{DAY}a": b"".join(three)}, []))
+    run, _ = account.forgetting(tmp_path)
+    other = []
+
+    def forget_the_other(**_):
+        if not other:
+            other.append(None)
+            (tmp_path / "other").mkdir()
+            other.append(account.forget("ben", tmp_path / "other")[0])
+
+    run.search.objects.s3.meta.events.register("after-call.s3.PutObject", forget_the_other)
+    run.run("ann", [], "again")
+    assert other[-1] is True
+    assert account.forget("ann", tmp_path)[0]
+    assert account.events() == [line("c", "cid").strip()]
+
+
+def test_a_session_that_shows_during_the_search_is_the_persons_too(account, tmp_path):
+    account.put(Contents({f"{DAY}a": line("s", "ann"), f"{DAY}b": line("late")}, []))
+    run, _ = account.forgetting(tmp_path)
+    shown = []
+
+    def sign_in(**_):
+        if not shown:
+            shown.append(account.put_object(f"{DAY}c", line("late", "ann")))
+
+    # After the first query of the archive.
+    run.search.objects.s3.meta.events.register("before-call.s3.ListObjectVersions", sign_in)
+    assert run.run("ann", [], "again") or account.forget("ann", tmp_path)[0]
+    assert account.events() == []
+
+
+def test_a_name_that_is_there_twice_counts_as_delivery_reads_it(account, tmp_path):
+    twice = b'{"UserId": "ann", "UserId": "ben", "SessionId": "x", "EventType": "v", "Event": {}}\n'
+    hidden = twice.replace(b'"ann", "UserId": "ben"', b'"ben", "UserId": "ann"')
+    sessions = b'{"SessionId": "x", "SessionId": "s", "EventType": "v", "Event": {}}\n'
+    account.put(Contents({f"{DAY}a": twice, f"{DAY}b": hidden, f"{DAY}c": sessions + line("s", "ann")}, []))
+    assert account.forget("ann", tmp_path)[0]
+    assert account.events() == [twice.strip()]
+
+
+def test_what_no_query_sees_of_the_archive_goes_too(account, tmp_path):
+    keys = [
+        "events/x",
+        "events/dt=2024-12-31/a",
+        f"{DAY}_a",
+        f"{DAY}.a",
+        "events/dt=other/a",
+        f"{DAY}folder/a",
+    ]
+    account.put(Contents({key: line("s", "ann") + line("t", "ben") for key in keys}, []))
+    assert account.forget("ann", tmp_path)[0]
+    assert account.events() == [line("t", "ben").strip()] * len(keys)
+
+
+def test_a_message_that_delivery_does_not_write_is_looked_into(account, tmp_path):
+    event, other = line("s", "ann").decode(), line("t", "ben").decode()
+    encoded = base64.b64encode(event.encode()).decode()
+    odd = [
+        json.dumps({"record": event}),
+        json.dumps({"record": encoded, "encoding": "base64", "sequenceNumber": "x"}),
+        json.dumps({"record": other}),
+        event + other,
+        "[1]",
+    ]
+    account.put(Contents({}, odd))
+    assert account.forget("ann", tmp_path)[0]
+    assert len(account.bodies_of_messages()) == 3
+    assert not [body for body in account.bodies_of_messages() if "ann" in body or encoded in body]
+
+
+def test_a_message_that_becomes_too_large_for_the_queue_goes_to_the_bucket(account, tmp_path):
+    record = line("s", "ann") + b"{}\n" * 40_000
+    account.put(Contents({}, [message(record, 5)]))
+    assert account.forget("ann", tmp_path)[0]
+    [body] = account.bodies_of_messages()
+    assert json.loads(body)["recordLocation"].endswith("quarantine/shard/5")
+    [(key, content)] = account.bodies("quarantine/")
+    assert key == "quarantine/shard/5"
+    assert content.count(b'"EventId":"shard:5:') == 40_000
+
+
+GROUP = "arn:aws:personalize:us-east-1:000000000000:dataset-group/shop"
+ROLE = "arn:aws:iam::000000000000:role/reader"
+
+
+def test_a_job_starts_in_the_first_run_and_in_the_last_one(account, tmp_path):
+    """Personalize is a stub: the emulator has no data deletion jobs."""
+    account.put(Contents({f"{DAY}a": line("s", "ann"), "exports/forget-x/users.csv": b"USER_ID\nben\n"}, []))
+    client = boto3.client("personalize", region_name="us-east-1")
+    started = []
+
+    def run(day, *statuses, starts):
+        at = datetime.now(timezone.utc) + timedelta(days=day)
+        with Stubber(client) as personalize:
+            for status in statuses:
+                found = {"dataDeletionJob": {"status": status, "numDeleted": 1}}
+                personalize.add_response("describe_data_deletion_job", found)
+            if starts:
+                arn = f"{GROUP.partition(':dataset-group')[0]}:data-deletion-job/{len(started)}"
+                personalize.add_response("create_data_deletion_job", {"dataDeletionJobArn": arn})
+                started.append(arn)
+            made, said = account.forgetting(tmp_path)
+            jobs = replace(made.deletion_jobs, personalize=client)
+            is_done = replace(made, deletion_jobs=jobs, now=lambda: at).run(
+                "ann", [Job(GROUP, ROLE)], "again"
+            )
+            personalize.assert_no_pending_responses()
+            return is_done, "\n".join(said)
+
+    assert run(0, starts=True)[0]
+    files = [key for key, _ in account.bodies("exports/")]
+    assert len(files) == 2, "the file of this job, and that of somebody else's"
+    assert run(1, "IN_PROGRESS", starts=False)[0]
+    assert [key for key, _ in account.bodies("exports/")] == files
+    is_done, said = run(4, "FAILED", starts=True)
+    assert is_done
+    assert "failed: Personalize gives no reason" in said
+    assert run(5, "PENDING", starts=False)[0]
+    assert (tmp_path / "memory.json").exists()
+    is_done, said = run(6, "COMPLETED", starts=False)
+    assert is_done
+    assert "Nothing of the person can come any more" in said
+    assert not (tmp_path / "memory.json").exists()
+    assert [key for key, _ in account.bodies("exports/")] == ["exports/forget-x/users.csv"]
+
+
+def test_a_failed_job_is_no_success(account, tmp_path):
     account.put(Contents({}, []))
-    account.put_object("events-failed/x", gzip.compress(line("s", "ann") * 1000)[:60])
-    with pytest.raises(AwsError, match="events-failed/x cannot be read: its compression is broken"):
-        account.forget("ann", tmp_path)
+    now = datetime.now(timezone.utc)
+    job = StartedJob("arn:x/forget-1", GROUP, "exports/forget-1/users.csv", now, JobState.FAILED)
+    run, said = account.forgetting(tmp_path)
+    run.memory_file.write(Memory(frozenset(), now - timedelta(days=1), [job]))
+    assert not run.run("ann", [], "again")
+    assert any("failed: Personalize keeps the person" in each for each in said)
+    assert run.memory_file.path.exists()
 
 
 def test_an_object_keeps_its_form(account, tmp_path):

@@ -122,12 +122,21 @@ class Account:
             if each["IsLatest"] or not latest_only
         ]
 
+    def bodies_as_they_are(self, prefix=""):
+        """Return key and bytes of every version."""
+        pages = self.s3.get_paginator("list_object_versions")
+        found = pages.paginate(Bucket=self.running.stack.bucket, Prefix=prefix)
+        return [(each["Key"], self._bytes(each)) for page in found for each in page.get("Versions", [])]
+
     def _body(self, version):
+        body = self._bytes(version)
+        return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+
+    def _bytes(self, version):
         found = self.s3.get_object(
             Bucket=self.running.stack.bucket, Key=version["Key"], VersionId=version["VersionId"]
         )
-        body = found["Body"].read()
-        return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+        return found["Body"].read()
 
     def events(self):
         """Return the bytes of the events of the archive, sorted. Joined ones are two."""
@@ -138,14 +147,18 @@ class Account:
         return sorted(filter(None, found))
 
     def records(self):
-        """Return the records of the messages, which are shown again."""
+        """Return the records of the messages."""
+        return sorted(str(json.loads(body).get("record")) for body in self.bodies_of_messages())
+
+    def bodies_of_messages(self):
+        """Return the bodies of the messages, which are shown again."""
         url, found, receipts = self.running.stack.quarantineQueueUrl, [], []
         while held := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            found += [json.loads(each["Body"]).get("record") for each in held]
+            found += [each["Body"] for each in held]
             receipts += [each["ReceiptHandle"] for each in held]
         for receipt in receipts:
             self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
-        return sorted(map(str, found))
+        return found
 
     def forgetting(self, folder, *, agreed=True, killed_at=None, changing_only=True):
         """Return a run, and the list of what it says. Its memory is in ``folder``.
@@ -165,7 +178,7 @@ class Account:
 
         terminal = Terminal(said.append, confirm, None)
         reached = Reached(stage, session, locate_whole(stage, session))
-        memory_file = MemoryFile(folder / "memory.json")
+        memory_file = MemoryFile(folder / "memory.json", folder / "lock.json")
         run = open_forgetting(reached, memory_file, terminal, lambda text: None)
         # A message that a killed run has received is shown again after this time.
         quarantine = replace(run.search.quarantine, hidden_seconds=1)

@@ -41,13 +41,18 @@ def left(data, *gone):
         (json.dumps(json.loads(ANN), indent=2).encode() + b"\n{\n" + BEN + b"\n", ["ann", "ben"]),
         (b"[" + ANN + b",\n" + BEN + b"]\n", ["ann", "ben"]),
         (b'{"UserId":"ann","Event":{"a":NaN,"b":1e999,"c":' + b"9" * 5000 + b"}}\n" + BEN, ["ann", "ben"]),
-        (b'{"UserId":"ann"}\r\n' + BEN + b"\r\n", ["ann", "ben"]),
+        (ANN + b"\r\n" + BEN + b"\r\n", ["ann", "ben"]),
+        # What is around events is none, and what is in an event is its own.
+        (b'{"Records":[' + ANN + b"," + BEN + b"]}\n", ["ann", "ben"]),
+        (b'{"UserId":"ben","SessionId":"s","Event":{"by":{"userId":"ann"}}}\n', ["ben"]),
+        (b'{\n"userId":"ann",\n"sessionId":"s",\n"eventList":[\n{"eventType":"x","sentAt":1},\n{}]}\n', []),
         (b"\n\n" + ANN + b"\n \n", ["ann"]),
         (b"", []),
     ],
 )
 def test_each_event_is_found_whatever_else_is_in_its_line(data, users):
-    assert [value["UserId"] for value in values(data)] == users
+    assert [value["UserId"] for value in values(data) if "UserId" in value] == users
+    assert sum("userId" in value for value in values(data)) == data.count(b"eventList")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from aws_kinesis_agg.aggregator import RecordAggregator
 
 from chalicelib.delivery.kinesis import KinesisRecord, all_events_of
 from ops.archive.pieces import lines_in, pieces_of
-from ops.forget.editing import GONE, edit_of, parts_of
-from ops.forget.person import Person, remaining
+from ops.forget.editing import GONE, Part, form_of, part_of_record, parts_of
+from ops.forget.person import Person
 
 ANN = Person("ann", frozenset({"s1"}))
 NOW = datetime(2026, 1, 31, tzinfo=timezone.utc)
@@ -53,6 +53,11 @@ def test_what_is_the_persons(data):
     "data",
     [
         line(UserId="ben", SessionId="s1"),
+        # A property, whatever its name is, and the other spelling of a name that is there as it should be.
+        line(Event={"itemId": "i", "by": {"userId": "ann"}}),
+        b'{"UserId": "ben", "user_id": "ann", "SessionId": "x"}\n',
+        b'{"UserId": "ben", "SessionId": "x", "by": {"userId": "ann"}, "Ev\n',
+        b'{\n "UserId": "ben",\n "SessionId": "s1",\n "Event\n',
         line(UserId="anna"),
         line(UserId="Ann"),
         line(UserId=" ann"),
@@ -99,6 +104,30 @@ def test_an_id_that_is_a_number_is_its_text():
     assert not is_owned(b'{"UserId": 77}\n', Person("7"))
 
 
+def test_of_a_line_with_events_of_several_persons_the_others_stay():
+    ann, ben = line(UserId="ann").strip(), line(UserId="ben").strip()
+    part = parts_of(b'{"Records": [' + ann + b", " + ben + b"]}\n", ANN)
+    assert part.kept == b'{"Records": [, ' + ben + b"]}\n"
+    assert part.removed == 1
+
+
+def test_a_printed_event_goes_whole_and_shows_its_session():
+    printed = (
+        b'{\n"userId": "ann",\n"sessionId": "s7",\n"eventList": [\n{"eventType": "x", "sentAt": 1}\n]\n}\n'
+    )
+    assert parts_of(printed + line(UserId="ben"), ANN) == Part(line(UserId="ben"), 1, frozenset({"s7"}))
+
+
+def test_ids_in_several_parts_of_an_object_belong_together():
+    part = parts_of(b'{"user": {"userId": "ann"}, "context": {"sessionId": "s7"}}\n', ANN)
+    assert part == Part(b"", 1, frozenset({"s7"}))
+
+
+@pytest.mark.parametrize("session", ["", "x" * 257, "\ud800"])
+def test_a_session_that_no_event_can_have_is_not_searched(session):
+    assert parts_of(json.dumps({"UserId": "ann", "SessionId": session}).encode(), ANN).sessions == frozenset()
+
+
 def test_sessions_are_those_of_events_with_the_user_id():
     data = line(UserId="ann", SessionId="a") + line(UserId="ben", SessionId="b") + line(SessionId="c")
     data += line(UserId="ann", SessionId="d").strip() + line(UserId="ann", SessionId="e")[:-2]
@@ -109,14 +138,36 @@ def record(data):
     return KinesisRecord("shard", "7", NOW, data)
 
 
+def left_of(kinesis_record):
+    return part_of_record(kinesis_record, ANN).kept
+
+
 def test_a_record_of_others_stays_byte_for_byte():
     data = b" " + line(UserId="ben") + line()
-    assert remaining(record(data), ANN) is data
+    assert left_of(record(data)) is data
 
 
 def test_a_record_of_the_person_goes_whole():
-    assert remaining(record(line(UserId="ann")), ANN) == b""
-    assert remaining(record(line(UserId="ann") + line(SessionId="s1")), ANN) == b""
+    assert left_of(record(line(UserId="ann"))) == b""
+    assert left_of(record(line(UserId="ann") + line(SessionId="s1"))) == b""
+
+
+def test_an_aggregate_of_others_stays_as_it_is():
+    data = aggregate(line(UserId="ben"))
+    assert left_of(record(data)) is data
+
+
+def test_of_events_that_were_joined_in_a_record_of_several_the_others_stay():
+    joined = line(UserId="ann").strip() + line(UserId="ben")
+    left = left_of(record(line(UserId="cid") + joined))
+    assert [json.loads(each)["UserId"] for each in left.splitlines()] == ["cid", "ben"]
+
+
+@pytest.mark.parametrize("event", [b'{"SessionId": "b", "Event": {"n": 1e400, "m": 1.10}}', b"{}"])
+def test_an_event_that_gets_its_id_changes_in_nothing_else(event):
+    left = left_of(record(line(UserId="ann") + event + b"\n" + line(UserId="ben")))
+    first, _ = left.splitlines()
+    assert first.replace(b'"EventId":"shard:7:1",', b"").replace(b'"EventId":"shard:7:1"', b"") == event
 
 
 def aggregate(*lines):
@@ -129,7 +180,7 @@ def aggregate(*lines):
 @pytest.mark.parametrize("join", [lambda *lines: b"".join(lines), aggregate], ids=["lines", "aggregate"])
 def test_what_stays_of_several_events_keeps_the_id_that_delivery_derives(join):
     whole = record(join(line(UserId="ann"), line(UserId="ben"), line(EventId="own"), b'{"broken": 1}\n'))
-    left = record(remaining(whole, ANN))
+    left = record(left_of(whole))
     ids = [event.derived_id for event in all_events_of(whole)]
     found = [json.loads(event.data) for event in all_events_of(left)]
     assert [each.get("EventId") for each in found] == [ids[1], "own", ids[3]]
@@ -137,11 +188,11 @@ def test_what_stays_of_several_events_keeps_the_id_that_delivery_derives(join):
 
 
 def test_joined_events_of_a_record_are_taken_apart():
-    assert remaining(record(line(UserId="ann").strip() + line(UserId="ben")), ANN) == line(UserId="ben")
+    assert left_of(record(line(UserId="ann").strip() + line(UserId="ben"))) == line(UserId="ben")
 
 
 def edited(key, data):
-    parts = [*edit_of(key)(key, lines_in(data), ANN)]
+    parts = [*form_of(key).edit(key, lines_in(data), ANN)]
     return b"".join(part.kept for part in parts), sum(part.removed for part in parts)
 
 
@@ -192,12 +243,12 @@ def test_a_batch_of_others_stays_and_one_of_the_person_goes():
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b"null", b'{"payload": "{}"}', b"\xff"])
 def test_what_is_no_batch_stays_and_is_named(document):
-    (part,) = edit_of("aws/lambda/x")("aws/lambda/x", lines_in(document), ANN)
+    (part,) = form_of("aws/lambda/x").edit("aws/lambda/x", lines_in(document), ANN)
     assert (part.kept, part.removed, part.is_unreadable) == (document, 0, True)
 
 
 def failed(data):
-    return json.dumps({"errorCode": "x", "rawData": base64.b64encode(data).decode()}).encode() + b"\n"
+    return json.dumps({"attemptsMade": 4, "rawData": base64.b64encode(data).decode()}).encode() + b"\n"
 
 
 def test_what_firehose_could_not_archive_is_looked_into():
