@@ -495,13 +495,13 @@ def replay(
     rate: int,
     dry_run: bool,
     restart: bool,
-) -> None:
+) -> bool:
     """Send the archived events to the event tracker with the tracking id TRACKER."""
     _interrupt_on_signals()
     from ops.replay.command import Options, run_replay
     from ops.terminal import open_terminal
 
-    run_replay(
+    return run_replay(
         target,
         Options(tracker, first, last, rate, dry_run, restart),
         open_terminal(agreed=yes),

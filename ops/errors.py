@@ -81,7 +81,7 @@ class AwsError(OpsError):
     """AWS could not be asked, or did not allow the call."""
 
 
-_SIGN_IN = {
+SIGN_IN_CODES = {
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidClientTokenId",
@@ -123,7 +123,7 @@ def readable_aws_errors() -> Iterator[None]:
 
 def _refusal(error: ClientError) -> str:
     code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-    if code in _SIGN_IN:
+    if code in SIGN_IN_CODES:
         return f"AWS does not accept these credentials ({code}). They may have expired: sign in again."
     if code in _DENIED:
         return f"These credentials may not call {error.operation_name}: {message or code}"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ops.errors import InputError
 from ops.packaging.bundle import ROOT
-from ops.private_files import make_private, open_private, state_folder
+from ops.private_files import make_private, open_private, replace_private, state_folder
 
 
 def kept_path(
@@ -27,6 +30,29 @@ def kept_path(
         raise InputError("No home folder is known. Set HOME, or XDG_STATE_HOME.") from error
     name = hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()[:24]
     return state.with_name(state.name + suffix) / f"{name}.json"
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file with the members of one JSON object, written in one step."""
+
+    path: Path
+
+    def members(self) -> dict[str, Any]:
+        """Return what is kept; nothing where there is none, or one of another version."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def keep(self, members: Mapping[str, Any]) -> None:
+        """Keep members in the place of those that are there."""
+        replace_private(self.path, json.dumps(members))
+
+    def remove(self) -> None:
+        """Forget what is kept."""
+        self.path.unlink(missing_ok=True)
 
 
 @contextmanager

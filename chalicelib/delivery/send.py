@@ -86,7 +86,7 @@ class Sender:
         if late:
             threads.abandon()
         sent = Outcome.joined([outcomes.get_nowait() for _ in range(outcomes.qsize())])
-        if not late:
+        if not late and all(worker.exception() is None for worker in workers):
             return sent
         ended = {record.derived_id for record in sent.records}
         planned = (record for chain in chains for record in chain.kinesis_records)

@@ -6,11 +6,12 @@ The workgroup decides where the result is written, that it is encrypted, and how
 from __future__ import annotations
 
 import csv
-import io
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +27,9 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
 _RUNNING = ("QUEUED", "RUNNING")
 _LIMIT = "bytes scanned limit"
-_MAX_FIELD_CHARACTERS = 16 * 1024 * 1024
+_MAX_FIELD_CHARACTERS = 128 * 1024 * 1024
+"""A producer without newlines makes one line of an object of Firehose, which has at most 64 MB of records."""
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,11 @@ class Athena:
             ]
             location = urlsplit(found["ResultConfiguration"]["OutputLocation"])
             response = self.s3.get_object(Bucket=location.netloc, Key=location.path.lstrip("/"))
-            with closing(response["Body"]) as body:
-                yield Result(columns, _rows(body), found["Statistics"]["DataScannedInBytes"])
+            # At once: S3 closes a connection on which nothing is read for long.
+            with closing(response["Body"]) as body, _text_file() as file:
+                shutil.copyfileobj(body, file.buffer, _CHUNK_BYTES)
+                file.seek(0)
+                yield Result(columns, _rows(file), found["Statistics"]["DataScannedInBytes"])
 
     def _start(self, query: BoundQuery) -> str:
         parameters = [to_literal(value) for value in query.values]
@@ -108,10 +114,20 @@ def _failure(reason: str, execution: str, workgroup: str) -> str:
     return f"Athena did not carry out the query: {reason.rstrip('.')}. {remedy}"
 
 
-def _rows(body: Any) -> Iterator[Sequence[str]]:
+def _text_file() -> Any:
+    """Return a file without a name, for text as Athena writes it."""
+    return TemporaryFile("w+", encoding="utf-8", newline="")
+
+
+def _rows(file: Any) -> Iterator[Sequence[str]]:
     """Yield the rows of a result file, which has a header and a quote around each value that is not null."""
     csv.field_size_limit(_MAX_FIELD_CHARACTERS)
-    lines = io.TextIOWrapper(io.BufferedReader(body, 1 << 20), encoding="utf-8", newline="")
-    rows = csv.reader(lines)
-    next(rows, None)
-    yield from rows
+    rows = csv.reader(file)
+    try:
+        next(rows, None)
+        yield from rows
+    except csv.Error as error:
+        raise AwsError(
+            f"The result has a row that cannot be read ({error}). Is there a line of many megabytes in the "
+            "archive? 'make query NAME=spoiled-rows' names the objects that have such lines."
+        ) from error

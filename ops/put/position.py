@@ -7,13 +7,12 @@ repeats one call at most, which replaces records by themselves. It is removed at
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ops.kept_files import kept_path
-from ops.private_files import POSITIONS_SUFFIX, replace_private
+from ops.kept_files import KeptFile, kept_path
+from ops.private_files import POSITIONS_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,8 @@ class Position:
         return replace(self, rows=rows, put=self.put + put, refused=self.refused + refused)
 
 
-@dataclass(frozen=True)
-class PositionFile:
+class PositionFile(KeptFile):
     """The file that holds the position of one import file in one dataset."""
-
-    path: Path
 
     @classmethod
     def of(cls, file: Path, *where: str) -> PositionFile:
@@ -44,17 +40,11 @@ class PositionFile:
     def read(self, content_hash: str) -> Position:
         """Return where to go on: at the start, where nothing is kept of this content."""
         try:
-            found = Position(**json.loads(self.path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return Position(content_hash)
-        except (ValueError, TypeError):  # another version's
+            found = Position(**self.members())
+        except TypeError:  # another version's, or none
             return Position(content_hash)
         return found if found.content_hash == content_hash else Position(content_hash)
 
     def write(self, position: Position) -> None:
         """Keep a position."""
-        replace_private(self.path, json.dumps(asdict(position)))
-
-    def remove(self) -> None:
-        """Forget the position."""
-        self.path.unlink(missing_ok=True)
+        self.keep(asdict(position))

@@ -17,6 +17,7 @@ from ops.archive.opening import open_engine
 from ops.archive.show import cost_line
 from ops.errors import DeclinedError, InputError, readable_aws_errors
 from ops.given_ids import check_id
+from ops.kept_files import locked
 from ops.locate import Deployment
 from ops.progress import Progress, bar, duration
 from ops.replay.delivering import Counts, Replay
@@ -31,7 +32,6 @@ MAX_CALLS_PER_SECOND = 1000
 DEFAULT_CALLS_PER_SECOND = 500
 THREADS = 32
 TRACKER_PARAMETER = "EventTrackerId"
-_MAX_REASONS = 20
 _ONCE = Config(
     retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=10, max_pool_connections=THREADS
 )
@@ -50,18 +50,20 @@ class Options:
     restart: bool = False
 
 
-def run_replay(target: Target, options: Options, terminal: Terminal) -> None:
-    """Replay the days of the archive of a stage to a tracker."""
+def run_replay(target: Target, options: Options, terminal: Terminal) -> bool:
+    """Replay the days of the archive of a stage to a tracker. Return whether Personalize refused nothing."""
     check_id(options.tracker, "TRACKER is the tracking id of an event tracker")
     if not 1 <= options.calls_per_second <= MAX_CALLS_PER_SECOND:
         raise InputError(f"RATE is in calls a second: 1 to {MAX_CALLS_PER_SECOND}, the quota of Personalize.")
     days = to_days(options.first, options.last, datetime.now(timezone.utc).date())
     reached = target.open()
     client = open_client(reached)
+    # As they were given: without TO, the run of tomorrow goes on with the one of today.
+    of_days = (options.first or "", options.last or "")
     bucket = reached.deployment.output("EventsBucket")
-    kept = PositionFile.of(bucket, str(days), options.tracker, client.meta.endpoint_url)
-    with readable_aws_errors():
-        replay(Source(reached, days), options, client, kept, terminal)
+    kept = PositionFile.of(bucket, *of_days, options.tracker, client.meta.endpoint_url)
+    with readable_aws_errors(), locked(kept.path, "This replay is running already. Wait for its end."):
+        return replay(Source(reached, days), options, client, kept, terminal)
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,17 @@ def open_client(reached: Reached) -> Any:
         return make("personalize-events", config=_ONCE)
 
 
-def replay(source: Source, options: Options, client: Any, kept: PositionFile, terminal: Terminal) -> None:
+def replay(source: Source, options: Options, client: Any, kept: PositionFile, terminal: Terminal) -> bool:
     """Count the lines, show the plan, and carry it out when it is agreed to."""
-    deployment = source.reached.deployment
+    deployment, is_local = source.reached.deployment, source.reached.is_local
     engine = open_engine(deployment, source.reached.session)
     counted, scanned_bytes = count_days(engine, source.days)
-    lines = sum(day.lines for day in counted)
-    terminal.report(f"The archive has {lines:,} lines, {source.days}.")
-    terminal.report(cost_line(scanned_bytes, is_local=source.reached.is_local))
-    if options.restart:
-        kept.remove()
-    start = Position() if options.dry_run else kept.read()
-    plan = [*_plan(counted, options, start, deployment)]
-    if not (options.dry_run or terminal.confirm(plan)):
+    terminal.report(f"The archive has {sum(day.lines for day in counted):,} lines, {source.days}.")
+    start = Position() if options.dry_run or options.restart else kept.read()
+    if not (options.dry_run or terminal.confirm([*_plan(counted, options, start, deployment)])):
         raise DeclinedError
-    watch = _Watch(counted, start, Progress(time.monotonic))
-    pace = Pace(options.calls_per_second, time.monotonic, time.sleep)
+    watch = _Watch(start.remaining_lines(counted), Progress(time.monotonic))
+    pace = Pace(options.calls_per_second, time.monotonic)
     work = Replay(
         engine,
         options.tracker,
@@ -108,20 +105,23 @@ def replay(source: Source, options: Options, client: Any, kept: PositionFile, te
         clock=time.monotonic,
         sleep=time.sleep,
         chance=random.random,
-        threads=THREADS,
+        threads=min(THREADS, options.calls_per_second),
         show=watch.show,
     )
     try:
         counts = work.run(counted, start)
     finally:
+        pace.stop()
         watch.end()
     terminal.report("\n".join(_summary(counts, pace, options)))
+    terminal.report(cost_line(scanned_bytes, *counts.scanned_bytes, is_local=is_local))
+    return not counts.refused
 
 
 def _plan(
     counted: Sequence[DayCount], options: Options, start: Position, deployment: Deployment
 ) -> Iterator[str]:
-    pace = f"at most {options.calls_per_second:,} calls a second"
+    pace = f"about {options.calls_per_second:,} calls a second"
     yield f"  + the events go to the tracker {options.tracker}, {pace}"
     if start.day:
         yield (
@@ -139,9 +139,8 @@ def _plan(
 class _Watch:
     """Shows how far a run has come and how long it will take."""
 
-    def __init__(self, counted: Sequence[DayCount], start: Position, progress: Progress) -> None:
-        self._total = sum(day.lines for day in counted if day.day >= start.day) - start.lines
-        self._progress, self._started = progress, time.monotonic()
+    def __init__(self, total_lines: int, progress: Progress) -> None:
+        self._total, self._progress, self._started = total_lines, progress, time.monotonic()
 
     def show(self, counts: Counts) -> None:
         seconds = time.monotonic() - self._started
@@ -154,19 +153,21 @@ class _Watch:
 
 
 def _summary(counts: Counts, pace: Pace, options: Options) -> Iterator[str]:
-    refused = counts.refused.total()
     if options.dry_run:
         seconds = counts.calls / options.calls_per_second
         yield (
-            f"{counts.events - refused:,} events would go in {counts.calls:,} calls: {duration(seconds)} at "
+            f"{counts.delivered:,} events would go in {counts.calls:,} calls: {duration(seconds)} at "
             f"{options.calls_per_second:,} calls a second. Nothing was sent."
         )
     else:
-        yield f"{counts.events - refused:,} events went in {pace.calls:,} calls."
+        yield f"{counts.delivered:,} events went in {pace.calls:,} calls."
         yield "Personalize trains on those that it had not got before."
-    if refused:
-        yield f"{refused:,} events break the contract or are refused, as they were when they were sent:"
-    yield from (f"{count:>7}  {reason}" for reason, count in counts.refused.most_common(_MAX_REASONS))
+    if counts.broken:
+        yield f"{counts.broken.total():,} events break the contract, and were not sent:"
+    yield from (f"{count:>7}  {reason}" for reason, count in counts.broken.most_common())
+    if counts.refused:
+        yield f"{counts.refused.total():,} events were refused by Personalize:"
+    yield from (f"{count:>7}  {reason}" for reason, count in counts.refused.most_common())
     if counts.unreadable_lines:
         yield (
             f"{counts.unreadable_lines:,} lines hold something that is no event: 'make query "

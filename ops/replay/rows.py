@@ -1,7 +1,8 @@
 """The events of a day of the archive in the order in which they arrived, as records of the stream.
 
 Events that arrived at one moment are in the order of their SentAt: Athena does not say where in its object a
-line is. An event of another producer without SentAt has the time at which its object began.
+line is. Those of another producer without a time of their own arrived when their object began. Each has a
+time of its own then, as the events of one record of the stream have it.
 """
 
 from __future__ import annotations
@@ -9,30 +10,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
 
 from chalicelib import timestamps
 from chalicelib.delivery.kinesis import KinesisRecord
 from chalicelib.errors import InvalidRequestError
+from chalicelib.records import content_of
 from ops.archive.days import Days
 from ops.archive.engine import BoundQuery, QueryEngine
-from ops.archive.pieces import pieces_of
+from ops.archive.pieces import Piece, pieces_of
 from ops.archive.statements import read_statement
 
-_BETWEEN_EQUAL_EVENTS = timedelta(seconds=1)
-"""Personalize keeps one of two events with the same time and the same content."""
+_UNKNOWN_TIME = datetime.fromtimestamp(0, timezone.utc)
 
 
 @dataclass(frozen=True)
 class ArchivedLine:
-    """A line of the archive. ``arrived`` is when its first event did, ``number`` which one of equal lines."""
+    """A line of the archive, which one of equal lines of the day it is, and its events.
+
+    ``has_others``: something else is in it that is no event.
+    """
 
     text: str
-    arrived: str
     number: int
+    records: Sequence[KinesisRecord]
+    has_others: bool
 
 
 @dataclass(frozen=True)
@@ -62,28 +67,56 @@ def lines_query(day: str) -> BoundQuery:
     return _query("lines.sql", Days(date, date))
 
 
-def in_order(rows: Iterable[Sequence[str]]) -> Iterator[ArchivedLine]:
-    """Yield the lines of the query's rows: by arrival, and those of one moment by the time of the event."""
-    for _, moment in groupby((ArchivedLine(text, arrived, int(n)) for text, arrived, n in rows), _arrived):
-        lines = [*moment]
-        yield from lines if len(lines) == 1 else sorted(lines, key=_order)
+def read_lines(rows: Iterable[Sequence[str]], day: str) -> Iterator[ArchivedLine]:
+    """Yield the lines of the query's rows: by arrival, and those of one moment by the time of the event.
 
-
-def records_of(line: ArchivedLine) -> tuple[list[KinesisRecord], bool]:
-    """Return the events of a line, and whether something else is in it that cannot be read.
-
-    An event that has no EventId is given one: a hash of its line, and which one of equal lines it is. Two
-    records that were joined are two events.
+    ``rows`` have the text of a line, when it arrived, and its number among the equal lines of the day.
     """
-    pieces = [piece for found in pieces_of([line.text.encode()]) for piece in found]
-    events = [piece for piece in pieces if piece.value is not None]
-    place = f"archive-{hashlib.sha256(line.text.encode()).hexdigest()[:32]}"
-    at = _time(line.arrived) + (line.number - 1) * _BETWEEN_EQUAL_EVENTS
+    for arrived, moment in groupby(rows, lambda row: row[1]):
+        at = _time(arrived)
+        lines = [_read(text, int(number), day, at) for text, _, number in moment]
+        yield from lines if len(lines) == 1 == len(lines[0].records) else _spaced(lines, at)
+
+
+def _read(text: str, number: int, day: str, at: datetime) -> ArchivedLine:
+    """Return a line with its events. Two records that were joined are two events.
+
+    An event that has no EventId is given one: the day, a hash of its line, and which of equal lines it is.
+    """
+    events: list[Piece] = []
+    has_others = False
+    for piece in (piece for found in pieces_of([text.encode()]) for piece in found):
+        if piece.value is not None or _is_object(piece):
+            events.append(piece)
+        else:
+            has_others = has_others or bool(piece.data.strip())
+    place = f"archive-{day}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
     records = [
-        KinesisRecord(place, str(line.number), at, event.data, index if len(events) > 1 else None)
+        KinesisRecord(place, str(number), at, event.data, index if len(events) > 1 else None)
         for index, event in enumerate(events)
     ]
-    return records, any(piece.value is None and piece.data.strip() for piece in pieces)
+    return ArchivedLine(text, number, records, has_others)
+
+
+def _is_object(piece: Piece) -> bool:
+    """Return whether a piece is a JSON object, which delivery can say what is wrong with."""
+    try:
+        return isinstance(json.loads(piece.data), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _spaced(lines: Sequence[ArchivedLine], at: datetime) -> Iterator[ArchivedLine]:
+    """Yield the lines of a moment in their order, and give each event a time of its own.
+
+    Only an event without ReceivedAt and SentAt takes it. Personalize keeps one of two events with the same
+    time and the same content.
+    """
+    ordered = sorted(lines, key=lambda line: (_happened(line, at), line.text, line.number))
+    contents = [content_of(record.data) for line in ordered for record in line.records]
+    times = iter(timestamps.spaced(contents, at))
+    for line in ordered:
+        yield replace(line, records=[replace(record, arrived_at=next(times)) for record in line.records])
 
 
 def _query(name: str, days: Days) -> BoundQuery:
@@ -91,19 +124,11 @@ def _query(name: str, days: Days) -> BoundQuery:
     return BoundQuery(sql, [days.first.isoformat(), days.last.isoformat()], days)
 
 
-def _arrived(line: ArchivedLine) -> str:
-    return line.arrived
-
-
-def _order(line: ArchivedLine) -> tuple[datetime, str, int]:
-    return _happened(line), line.text, line.number
-
-
-def _happened(line: ArchivedLine) -> datetime:
+def _happened(line: ArchivedLine, at: datetime) -> datetime:
     try:
         return timestamps.parse(json.loads(line.text)["SentAt"], "SentAt")
     except (LookupError, TypeError, ValueError, RecursionError, InvalidRequestError):
-        return _time(line.arrived)
+        return at
 
 
 def _time(arrived: str) -> datetime:
@@ -111,4 +136,4 @@ def _time(arrived: str) -> datetime:
     try:
         return timestamps.parse(arrived, "ReceivedAt")
     except InvalidRequestError:
-        return datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+        return _UNKNOWN_TIME

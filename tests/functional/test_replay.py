@@ -5,7 +5,10 @@ from itertools import pairwise
 from math import ceil
 
 import pytest
+from botocore.exceptions import ClientError
 
+from ops.errors import InputError
+from ops.replay.delivering import MAX_REASONS
 from tests.support.replaying import archive, event, replay, to_line
 
 EVENTS, RATE = 100_000, 1_000
@@ -73,3 +76,55 @@ def test_100_000_events_at_1_000_calls_a_second(days, tmp_path):
     assert simulated.sessions == expected, "a second run trains nothing twice"
     assert len(simulated.times) == 2 * calls
     assert len(simulated.ids) == EVENTS
+
+
+def small(number=200):
+    """Return an archive of that many sessions with an event each, and the ids."""
+    events = [event(n, f"s{n}", EventId=f"e{n}") for n in range(number)]
+    return archive({"dt=2026-01-31/a": b"".join(map(to_line, events))}), {each["EventId"] for each in events}
+
+
+def test_a_service_that_is_slow_is_waited_for_as_long_as_it_delivers(tmp_path):
+    archived, ids = small()
+    slow = Simulated(call_seconds=10)
+    counts = replay(archived, slow, tmp_path, clock=slow.clock, sleep=slow.sleep, threads=1)
+    assert slow.ids == ids
+    assert counts.delivered == len(ids)
+    assert slow.now > 4 * 300, "several times what one try of a plan may take"
+
+
+def test_a_thread_that_dies_loses_no_event(tmp_path):
+    archived, ids = small()
+
+    class Dying(Simulated):
+        def put_events(self, **arguments):
+            if len(self.times) in {3, 50}:
+                self.times.append(self.now)
+                raise SystemExit
+            super().put_events(**arguments)
+
+    dying = Dying(call_seconds=0)
+    replay(archived, dying, tmp_path, clock=dying.clock, sleep=dying.sleep, threads=2)
+    assert dying.ids == ids
+
+
+def test_reasons_are_bounded(tmp_path):
+    bodies = [{"SessionId": "s", "EventType": "v", "Event": {}, "SentAt": 4e9 + n} for n in range(60)]
+    counts = replay(archive({"dt=2026-01-31/a": b"".join(map(to_line, bodies))}), None, tmp_path)
+    assert len(counts.broken) <= MAX_REASONS + 1
+    assert counts.broken.total() == 60
+
+
+def test_a_wrong_tracker_is_found_behind_events_that_break_the_contract(tmp_path):
+    broken = b"".join(to_line({"SessionId": "s", "UserId": n}) for n in range(300))
+    good = b"".join(to_line(event(n, f"s{n}", EventId=f"e{n}")) for n in range(2000))
+
+    class Refusing(Simulated):
+        def put_events(self, **_):
+            self.times.append(self.now)
+            raise ClientError({"Error": {"Code": "InvalidInputException", "Message": "no"}}, "PutEvents")
+
+    refusing = Refusing(call_seconds=0)
+    with pytest.raises(InputError, match="Is TRACKER right"):
+        replay(archive({"dt=2026-01-31/a": broken + good}), refusing, tmp_path)
+    assert len(refusing.times) < 500

@@ -77,6 +77,23 @@ def test_an_archive_that_has_changed_since_the_interruption_leaves_no_gap(engine
     assert {each["eventId"] for each in trained(engine, "late-")} == {f"late-e{n}" for n in range(30)}
 
 
+def test_an_object_that_came_late_into_an_earlier_day_is_replayed_too(engine, client, tmp_path):
+    first, second = (
+        [to_line(event(n + 90_000 * day, "s", prefix="days-")) for n in range(9)] for day in (0, 1)
+    )
+    objects = {"dt=2026-01-31/a": b"".join(first[:5]), "dt=2026-02-01/a": b"".join(second)}
+    with pytest.raises(KeyboardInterrupt):
+        replay(archive(objects), Interrupting(client, 5), tmp_path, max_lines=3)
+    replay(archive(objects | {"dt=2026-01-31/b": b"".join(first[5:])}), client, tmp_path, max_lines=3)
+    assert len(trained(engine, "days-")) == 18
+
+
+def test_equal_rows_of_two_days_are_two_events(engine, client, tmp_path):
+    foreign = to_line({"SessionId": "twodays", "EventType": "buy", "Event": {"itemId": "i"}})
+    replay(archive({"dt=2026-01-30/a": foreign, "dt=2026-01-31/a": foreign}), client, tmp_path)
+    assert len(trained(engine, "twodays")) == 2
+
+
 def test_equal_rows_of_another_producer_are_an_event_each_and_the_same_ones_again(engine, client, tmp_path):
     foreign = to_line({"SessionId": "till", "UserId": "u", "EventType": "buy", "Event": {"itemId": "i"}})
     archived = archive({"dt=2026-01-31/x-1-2026-01-31-10-00-00-u": foreign * 2, "dt=2026-01-31/b": foreign})
@@ -205,6 +222,20 @@ def test_the_command_goes_on_after_a_kill(stack, archive_day, command, tmp_path,
             found[each["sessionId"]].append(each["eventId"])
     assert found == {f"{name}-{s}": [f"{name}-{n}" for n in range(s, 600, 20)] for s in range(20)}
     assert [*tmp_path.rglob("state/**/*.json")] == [], "at the end nothing is kept"
+
+
+def test_who_does_not_agree_to_begin_anew_keeps_the_position(
+    stack, archive_day, command, tmp_path, eventually
+):
+    archive_day(b"".join(to_line(event(n, "s", EventId=f"agree-{n}")) for n in range(300)))
+    run = command("--rate", "2", "--yes", "--", stack.stack.trackingId)
+    eventually(lambda: run.says("") is not None and [*tmp_path.rglob("state/**/*.json")], 60)
+    run.interrupt()
+    [kept] = tmp_path.rglob("state/**/*.json")
+    before = kept.read_text()
+    for words in (["--restart"], ["--restart", "--dry-run"], ["--dry-run"]):
+        command(*words, "--", stack.stack.trackingId).end()
+        assert kept.read_text() == before
 
 
 @pytest.mark.parametrize(
