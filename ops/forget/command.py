@@ -78,7 +78,7 @@ class Forgetting:
             self._delete(key)
         self._report(cost_line(*left.scanned_bytes, is_local=self._is_local), *proof(left, hidden_messages))
         memory = self._forget_in_personalize(person, wanted, memory)
-        self._report_if_any(*about_personalize(memory, is_local=self._is_local))
+        self._report_if_any(*about_personalize(memory, self.now(), is_local=self._is_local))
         is_proved = not (left or left.unreadable_keys or hidden_messages) and not any(
             job.state is JobState.FAILED for job in memory.newest_jobs
         )

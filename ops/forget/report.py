@@ -87,7 +87,7 @@ def proof(left: Findings, hidden_messages: int) -> Iterator[str]:
         )
 
 
-def about_personalize(memory: Memory, *, is_local: bool) -> Iterator[str]:
+def about_personalize(memory: Memory, now: datetime, *, is_local: bool) -> Iterator[str]:
     """Yield what stands between the person and Personalize."""
     if not (is_local or memory.jobs):
         yield "Personalize keeps the person: name its dataset group (--dataset-group GROUP_ARN ROLE_ARN)."
@@ -95,6 +95,8 @@ def about_personalize(memory: Memory, *, is_local: bool) -> Iterator[str]:
         if job.state is JobState.AT_WORK:
             yield f"A data deletion job is at work in {job.dataset_group_arn}, for a day at most."
             yield "Train a new solution version when it is done."
+        if job.state is JobState.DONE and memory.until and job.started_at < memory.until <= now:
+            yield f"Name {job.dataset_group_arn} once more (--dataset-group): events may have come since."
         if job.state is JobState.FAILED:
             yield f"The job in {job.dataset_group_arn} failed: Personalize keeps the person. Start another."
 

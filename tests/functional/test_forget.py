@@ -152,8 +152,8 @@ def test_what_is_left_is_said():
     assert "7 messages of the quarantine were held by another reader" in said
 
 
-def about(*jobs, is_local=False):
-    return "\n".join(about_personalize(Memory(jobs=jobs), is_local=is_local))
+def about(*jobs, is_local=False, until=None):
+    return "\n".join(about_personalize(Memory(jobs=jobs, until=until), NOW + 2 * HOUR, is_local=is_local))
 
 
 def test_what_stands_between_the_person_and_personalize_is_said():
@@ -163,7 +163,9 @@ def test_what_stands_between_the_person_and_personalize_is_said():
     failed, later = replace(STARTED, state=JobState.FAILED), replace(STARTED, started_at=NOW + HOUR)
     assert "failed: Personalize keeps the person" in about(failed)
     assert "failed" not in about(failed, later)
-    assert about(replace(STARTED, state=JobState.DONE)) == ""
+    done = replace(STARTED, state=JobState.DONE)
+    assert about(done) == about(done, until=NOW) == about(done, until=NOW + 3 * HOUR) == ""
+    assert "once more (--dataset-group)" in about(done, until=NOW + HOUR)
 
 
 def test_what_still_comes_is_said_with_the_time_and_the_command():
