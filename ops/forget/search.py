@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ops.forget.archive import FIRST_DAY, PREFIX, ArchiveSearch
+from ops.forget.archive import FIRST_DAY, ArchiveSearch
 from ops.forget.editing import FORMS, form_of
 from ops.forget.objects import Judged, Objects, ObjectVersion
 from ops.forget.person import Person
 from ops.forget.queue import Quarantine
 
-_ASKED = re.compile(rf"{PREFIX}dt=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})/[^_.][^/]*", re.ASCII)
+_ASKED = re.compile(r"events/dt=([0-9]{4}-[0-9]{2}-[0-9]{2})/[^_.][^/]*", re.ASCII)
 """Keys that the tables show. Athena passes over names that begin with a dot or an underscore."""
 _NOT_ASKED_CLASSES = {"GLACIER", "DEEP_ARCHIVE"}
 

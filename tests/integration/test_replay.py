@@ -228,7 +228,7 @@ def test_who_does_not_agree_to_begin_anew_keeps_the_position(
     stack, archive_day, command, tmp_path, eventually
 ):
     archive_day(b"".join(to_line(event(n, "s", EventId=f"agree-{n}")) for n in range(300)))
-    run = command("--rate", "2", "--yes", "--", stack.stack.trackingId)
+    run = command("--rate", "5", "--yes", "--", stack.stack.trackingId)
     eventually(lambda: run.says("") is not None and [*tmp_path.rglob("state/**/*.json")], 60)
     run.interrupt()
     [kept] = tmp_path.rglob("state/**/*.json")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.program import Program
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +47,28 @@ def listening(url):
     with socket.socket() as probe:
         host, port = re.fullmatch(r"http://([\d.]+):(\d+)", url).groups()
         return probe.connect_ex((host, int(port))) == 0
+
+
+@pytest.fixture
+def run(tmp_path):
+    """``run(*arguments)`` starts the program with a home of its own. The fixture stops what still runs."""
+    started = []
+
+    def start(*arguments, home=tmp_path / "home", environment=None):
+        started.append(Terminal(home, *arguments, environment=environment))
+        return started[-1]
+
+    yield start
+    for terminal in started:
+        if terminal.process.poll() is None:
+            terminal.interrupt()
+
+
+@pytest.fixture
+def ports():
+    options = ("--port", "--engine-port", "--console-port")
+    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
+        for probe in (one, two, three):
+            probe.bind(("127.0.0.1", 0))
+        numbers = (str(probe.getsockname()[1]) for probe in (one, two, three))
+        return [word for option in zip(options, numbers, strict=True) for word in option]
