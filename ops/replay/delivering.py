@@ -159,11 +159,12 @@ class Replay:
             delivered += sent.delivered
             if not sent.deferred:
                 return Outcome(delivered=delivered, rejected=rejected)
-            _, failure = sent.deferred[0]
             if self.client.failure is not None:
                 raise self.client.failure
-            if isinstance(failure, MisconfiguredError) or not (sent.delivered or sent.rejected):
-                raise AwsError(f"{failure} Run the same command again to go on.")
+            failures = [failure for _, failure in sent.deferred]
+            final = next((each for each in failures if isinstance(each, MisconfiguredError)), None)
+            if final or not (sent.delivered or sent.rejected):
+                raise AwsError(f"{final or failures[0]} Run the same command again to go on.")
             places = {record.derived_id: place for place, record in enumerate(records)}
             waiting = {places[record.derived_id]: record for record, _ in sent.deferred}
             planned = plan([waiting[place] for place in sorted(waiting)], tracking_id=self.tracking_id)
