@@ -19,7 +19,7 @@ from typing import Any
 
 MAX_RUN_BYTES = 16 * 1024 * 1024
 """Of neighbouring lines that are read together. A record of the stream has at most 10 MiB."""
-MAX_COST = 8
+MAX_COST = 32
 """Characters that are tried for each character of a run. What is left then cannot be read."""
 _RECURSION_COST = 10_000
 _FIRST_EXCERPT_CHARACTERS = 4096
@@ -47,11 +47,13 @@ _decoder = JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 class Piece:
     """A part of some lines. ``value`` is the event that it is; None for what is none.
 
-    What is no event is one line, or the lines of an object that cannot be read.
+    What is no event is one line, or the lines of an object that cannot be read. ``is_unreadable``: it was not
+    looked into to its end, because that would take too long.
     """
 
     data: bytes
     value: dict[str, Any] | None = None
+    is_unreadable: bool = False
 
 
 def pieces_of(lines: Iterable[bytes]) -> Iterator[list[Piece]]:
@@ -103,6 +105,18 @@ def is_event(value: object) -> bool:
     return len(found) > 1 and not _PERSONAL.isdisjoint(found)
 
 
+def _has_event(value: object) -> bool:
+    """Return whether an event is inside of a JSON value."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        children = each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+        if any(map(is_event, children)):
+            return True
+        waiting += children
+    return False
+
+
 def _event(line: bytes) -> dict[str, Any] | None:
     """Return the event that a line is, or None."""
     try:
@@ -120,21 +134,25 @@ def _pieces_of_run(data: bytes) -> list[Piece]:
     while cost_left > 0 and (start := text.find("{", position)) >= 0:
         value, end, cost = _try(text, start)
         cost_left -= cost
-        position = start + 1
+        position = max(start + 1, end)
         if value is not None:
             position = _end_of_line(text, end)
             cuts += [(start, value), (position, None)]
         elif _is_beginning(text, start):
             cuts.append((start, None))
-    return [
+    rest = len(text) if cost_left > 0 else max(position, cuts[-1][0])
+    pieces = [
         piece
-        for (start, value), (end, _) in pairwise([*cuts, (len(text), None)])
+        for (start, value), (end, _) in pairwise([*cuts, (rest, None)])
         for piece in _pieces_between(text[start:end], value)
     ]
+    if rest < len(text):
+        pieces.append(Piece(text[rest:].encode("utf-8", "surrogateescape"), is_unreadable=True))
+    return pieces
 
 
 def _try(text: str, start: int) -> tuple[dict[str, Any] | None, int, int]:
-    """Return the event that begins at ``start`` or None, its end, and the characters that were looked at.
+    """Return the event that begins at ``start`` or None, where to go on, and the characters looked at.
 
     A mistake is found in a short excerpt mostly. JSONDecodeError counts the lines before it, which takes long
     at the end of a long text.
@@ -149,12 +167,13 @@ def _try(text: str, start: int) -> tuple[dict[str, Any] | None, int, int]:
             is_cut = error.pos > length - _LONGEST_LITERAL or error.msg.startswith("Unterminated")
             if not is_cut or start + length >= len(text):
                 return None, start, cost
-            cost += length
             length *= 4
         except RecursionError:
             return None, start, cost + _RECURSION_COST
         else:
-            return (value, start + end, cost) if is_event(value) else (None, start, cost + end)
+            if is_event(value):
+                return value, start + end, cost
+            return None, start if _has_event(value) else start + end, cost + end
 
 
 def _is_beginning(text: str, start: int) -> bool:

@@ -12,12 +12,13 @@ from chalicelib.batching import batches
 from ops.archive.days import Days
 from ops.archive.engine import BoundQuery, QueryEngine
 from ops.archive.statements import read_statement
+from ops.forget.person import is_searchable
 
 PREFIX = "events/"
 FIRST_DAY = date(2025, 1, 1)
 """Of the partitions that the tables of pipeline.yaml know."""
-SESSIONS_PER_QUERY = 200
-"""Athena takes a query of 256 KB (docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
+SESSIONS_PER_QUERY, SESSION_BYTES_PER_QUERY = 200, 50_000
+"""Each is there twice. Athena takes 256 KB (docs.aws.amazon.com/athena/latest/ug/service-limits.html)."""
 _OF_USER = "(NOT is_odd AND userid = ?) OR (is_odd AND (strpos(line, ?) > 0 OR strpos(line, '\\') > 0))"
 _OF_SESSIONS = (
     "(NOT is_odd AND coalesce(userid, '') = '' AND sessionid IN ({places})) OR (is_odd AND ({texts}))"
@@ -61,7 +62,12 @@ class ArchiveSearch:
 
     def of_sessions(self, sessions: Iterable[str]) -> FoundObjects:
         """Return the objects that have events of some sessions without a user id."""
-        parts = batches(sorted(sessions), max_items=SESSIONS_PER_QUERY)
+        parts = batches(
+            sorted(sessions),
+            max_items=SESSIONS_PER_QUERY,
+            size_bytes=lambda session: len(session.encode()),
+            max_bytes=SESSION_BYTES_PER_QUERY,
+        )
         return sum((self._run(sessions_query(part, self._days)) for part in parts), FoundObjects())
 
     @property
@@ -78,7 +84,7 @@ class ArchiveSearch:
                 key = address.removeprefix(f"s3://{self.bucket_name}/")
                 if session:
                     lines[key] += int(count)
-                    sessions.add(session)
+                    sessions.update(filter(is_searchable, [session]))
                 else:
                     odd_keys.add(key)
             return FoundObjects(lines, frozenset(odd_keys), frozenset(sessions), (result.scanned_bytes,))

@@ -13,14 +13,32 @@ WITH lines AS (
   FROM event_lines
   WHERE dt BETWEEN ? AND ?
 ),
-judged AS (
+named AS (
   SELECT
     lines.*,
-    sessionid IS NULL
-      OR (coalesce(userid, '') = '' AND regexp_like(line, '[Uu][Ss][Ee][Rr][_-]{0,1}[Ii][Dd]'))
-      OR regexp_like(line, '"UserId"[ \t]*:.*"UserId"[ \t]*:')
-      OR regexp_like(line, '"SessionId"[ \t]*:.*"SessionId"[ \t]*:') AS is_odd
+    cardinality(
+      regexp_extract_all(line, '"[_-]*[Uu][_-]*[Ss][_-]*[Ee][_-]*[Rr][_-]*[Ii][_-]*[Dd][_-]*"[ \t]*:')
+    ) AS user_ids,
+    cardinality(
+      regexp_extract_all(
+        line,
+        '"[_-]*[Ss][_-]*[Ee][_-]*[Ss][_-]*[Ss][_-]*[Ii][_-]*[Oo][_-]*[Nn][_-]*[Ii][_-]*[Dd][_-]*"[ \t]*:'
+      )
+    ) AS session_ids
   FROM lines
+),
+judged AS (
+  SELECT
+    named.*,
+    -- Without the ids of the contract, or with others beside them: another spelling, a second one, one that is no text,
+    -- or a name that is written with escapes.
+    sessionid IS NULL
+      OR (coalesce(userid, '') = '' AND user_ids > 0)
+      OR user_ids > 1
+      OR session_ids > 1
+      OR regexp_like(line, '"(UserId|SessionId)"[ \t]*:[ \t]*[^" \t]')
+      OR strpos(line, '\u00') > 0 AS is_odd
+  FROM named
 )
 SELECT object, CASE WHEN NOT is_odd THEN sessionid END AS session, count(*) AS lines
 FROM judged

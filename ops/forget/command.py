@@ -72,8 +72,9 @@ class Forgetting:
             raise DeclinedError
         # Before anything goes: without the sessions, the next run could not tell what is the person's.
         self.memory_file.write(memory)
-        self._remove(person, found)
+        broken = self._remove(person, found)
         left = self.search.look(person)
+        left = replace(left, unreadable_keys=left.unreadable_keys | broken)
         for key in self._copies(user_id, memory):
             self._delete(key)
         self._report(cost_line(*left.scanned_bytes, is_local=self._is_local), *proof(left, hidden_messages))
@@ -124,17 +125,20 @@ class Forgetting:
     def _is_local(self) -> bool:
         return self.engine_url is not None
 
-    def _remove(self, person: Person, found: Findings) -> None:
-        show = self.search.show
+    def _remove(self, person: Person, found: Findings) -> frozenset[str]:
+        """Remove what was found. Return the keys of objects that could not be read."""
+        show, broken = self.search.show, set[str]()
         if found.messages:
             show("The quarantine is cleaned")
             self.search.quarantine.clean(person)
         for number, key in enumerate(sorted(found.events), start=1):
             show(f"Object {number:,} of {len(found.events):,} is written anew")
-            self.search.objects.rewrite(key, form_of(key), person)
+            if self.search.objects.rewrite(key, form_of(key), person).is_unreadable:
+                broken.add(key)
         for number, version in enumerate(found.old_versions, start=1):
             show(f"Old version {number:,} of {len(found.old_versions):,} is deleted")
             self.search.objects.delete_version(version)
+        return frozenset(broken)
 
     def _forget_in_personalize(self, person: Person, wanted: Sequence[Job], memory: Memory) -> Memory:
         """Remove a person from Personalize. Return what is to be kept, with the jobs that have begun."""

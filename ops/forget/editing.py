@@ -129,7 +129,8 @@ def parts_of(data: bytes, person: Person) -> Part:
 def _part(pieces: Sequence[Piece], person: Person) -> Part:
     removed = sum(map(person.owns, pieces))
     sessions = frozenset[str]().union(*map(person.sessions_in, pieces))
-    return Part(without(pieces, person.owns), removed, sessions)
+    is_unreadable = any(piece.is_unreadable for piece in pieces)
+    return Part(without(pieces, person.owns), removed, sessions, is_unreadable)
 
 
 def _with_id(event: bytes, event_id: str) -> bytes:

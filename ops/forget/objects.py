@@ -23,6 +23,8 @@ _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
 _GONE = {"NoSuchKey", "NoSuchVersion", "404"}
 _OUT_OF_REACH = "InvalidObjectState"
 """S3's code for an object in Glacier."""
+_BROKEN = (EOFError, BadGzipFile, zlib.error)
+"""What a compressed object raises that was cut off or damaged."""
 _KEPT_HEADERS = ("ContentType", "ContentEncoding", "Metadata", "StorageClass")
 
 
@@ -48,15 +50,6 @@ class Judged:
     kept_bytes: int = 0
     sessions: frozenset[str] = frozenset()
     is_unreadable: bool = False
-
-    def after(self, part: Part) -> Judged:
-        """Return the result with one more part."""
-        return Judged(
-            self.removed + part.removed,
-            self.kept_bytes + len(part.kept),
-            self.sessions | part.sessions,
-            self.is_unreadable or part.is_unreadable,
-        )
 
 
 @dataclass(frozen=True)
@@ -91,20 +84,23 @@ class Objects:
             if code in _GONE or code == _OUT_OF_REACH:
                 return Judged(is_unreadable=code == _OUT_OF_REACH)
             raise
-        except (EOFError, BadGzipFile, zlib.error):
+        except _BROKEN:
             return Judged(is_unreadable=True)
 
-    def rewrite(self, key: str, form: Form, person: Person) -> int:
+    def rewrite(self, key: str, form: Form, person: Person) -> Judged:
         """Write an object anew without the person's pieces, then delete its older versions.
 
-        Return how many pieces were removed. An object of which nothing is left is deleted. Raises AwsError
-        when somebody else has written the object meanwhile.
+        Return what was found in it. An object of which nothing is left is deleted, and a broken one stays as
+        it is. Raises AwsError when somebody else has written the object meanwhile.
         """
         with TemporaryFile() as draft:
-            with self._open(key, form) as (lines, response):
-                judged = _write(form.edit(key, lines, person), draft, is_gzip=bool(response["IsGzip"]))
+            try:
+                with self._open(key, form) as (lines, response):
+                    judged = _write(form.edit(key, lines, person), draft, is_gzip=bool(response["IsGzip"]))
+            except _BROKEN:
+                return Judged(is_unreadable=True)
             if not judged.removed:
-                return 0
+                return judged
             # Listed before: a version that somebody else writes later is theirs.
             older = [each for each in self.versions(key) if each.key == key]
             read = response.get("VersionId", "null")
@@ -117,7 +113,7 @@ class Objects:
         for each in older:
             if each.version_id != kept:
                 self.delete_version(each)
-        return judged.removed
+        return judged
 
     def delete_version(self, version: ObjectVersion) -> None:
         """Delete one version by its id."""
@@ -160,11 +156,16 @@ def _changed() -> AwsError:
 
 
 def _judged(parts: Iterable[Part], write: Callable[[bytes], object] = len) -> Judged:
-    judged = Judged()
+    removed = kept_bytes = 0
+    sessions: set[str] = set()
+    is_unreadable = False
     for part in parts:
         write(part.kept)
-        judged = judged.after(part)
-    return judged
+        removed += part.removed
+        kept_bytes += len(part.kept)
+        sessions |= part.sessions
+        is_unreadable = is_unreadable or part.is_unreadable
+    return Judged(removed, kept_bytes, frozenset(sessions), is_unreadable)
 
 
 def _write(parts: Iterable[Part], draft: IO[bytes], *, is_gzip: bool) -> Judged:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from ops.archive.pieces import SESSION, USER, Piece, name_key
 from ops.given_ids import MAX_CHARACTERS
@@ -35,6 +35,8 @@ class Person:
 
     def owns(self, piece: Piece) -> bool:
         """Return whether a piece is the person's."""
+        if piece.is_unreadable:
+            return False
         users, sessions = _ids_of(piece)
         return users[0] == self.user_id if users else not self.sessions.isdisjoint(sessions)
 
@@ -43,7 +45,7 @@ class Person:
         users, sessions = _ids_of(piece)
         if not users or users[0] != self.user_id:
             return frozenset()
-        return frozenset(filter(_may_be_asked_for, sessions))
+        return frozenset(filter(is_searchable, sessions))
 
 
 def _ids_of(piece: Piece) -> tuple[Sequence[str], Sequence[str]]:
@@ -52,10 +54,10 @@ def _ids_of(piece: Piece) -> tuple[Sequence[str], Sequence[str]]:
         return _ids_in_text(piece.data)
     users = [*_texts(piece.value, "UserId", USER)]
     for member in ("Event", "Action"):
-        # There the contract has no user id, so the record was refused. Further down it is a property.
+        # There the contract forbids this name, so the record was refused. Any other is a property.
         inner = piece.value.get(member)
         if not users and isinstance(inner, dict):
-            users = [*_texts(inner, "UserId", USER)]
+            users = [each for name, each in inner.items() if name.lower() == USER and _is_text(each)]
     return users, [*_texts(piece.value, "SessionId", SESSION)]
 
 
@@ -63,8 +65,12 @@ def _texts(value: Mapping[str, Any], name: str, key: str) -> Iterator[str]:
     """Yield the text of a member, then of those with the same name in another spelling. Empty is none."""
     for each in (name, *(other for other in value if other != name and name_key(other) == key)):
         text = value.get(each)
-        if isinstance(text, str) and text:
+        if _is_text(text):
             yield text
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value)
 
 
 def _ids_in_text(data: bytes) -> tuple[Sequence[str], Sequence[str]]:
@@ -75,7 +81,7 @@ def _ids_in_text(data: bytes) -> tuple[Sequence[str], Sequence[str]]:
     ]
 
 
-def _may_be_asked_for(session: str) -> bool:
+def is_searchable(session: str) -> bool:
     """Return whether a session id is one that an accepted event can have: only such ones are searched."""
     return 0 < len(session) <= MAX_CHARACTERS and not _LONE_SURROGATE.search(session)
 

@@ -81,7 +81,7 @@ class Search:
         self.show("The archive is asked")
         found = self.archive.of_user(person.user_id) + self.archive.of_sessions(person.sessions)
         events, old_versions, unreadable_keys = Counter(found.lines), list[ObjectVersion](), set[str]()
-        sessions = found.sessions
+        sessions = set(found.sessions)
         for version in (*map(_latest, sorted(found.odd_keys)), *self._not_asked()):
             judged = self._judge(version, person)
             sessions |= judged.sessions
@@ -99,7 +99,7 @@ class Search:
             tuple(old_versions),
             messages,
             frozenset(unreadable_keys),
-            sessions | of_messages,
+            frozenset(sessions | of_messages),
             found.scanned_bytes,
         )
 

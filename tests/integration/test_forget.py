@@ -226,6 +226,42 @@ def test_a_name_that_is_there_twice_counts_as_delivery_reads_it(account, tmp_pat
     assert account.events() == [twice.strip()]
 
 
+ODD_LINES = [
+    b'{"UserId": false, "SessionId": "s", "EventType": "v", "Event": {}}\n',
+    b'{"UserId": null, "SessionId": "s", "EventType": "v", "Event": {}}\n',
+    b'{"user__id": "ann", "SessionId": "x", "EventType": "v", "Event": {}}\n',
+    b'{"UserId": "ann", "SessionId": 7, "EventType": "v", "Event": {}}\n',
+    b'{"SessionId": "x", "session_id": "s", "EventType": "v", "Event": {}}\n',
+    b'{"User\\u0049d": "ann", "SessionId": "x", "EventType": "v", "Event": {}}\n',
+    b'{"UserId": "ben", "User\\u0049d": "ann", "SessionId": "x", "EventType": "v", "Event": {}}\n',
+    b'{"Session\\u0049d": "s", "EventType": "v", "Event": {}}\n',
+    json.dumps({"UserId": "ann", "SessionId": "x" * 1100, "EventType": "v", "Event": {}}).encode() + b"\n",
+]
+OTHERS_ODD_LINES = [
+    b'{"user__id": "ben", "SessionId": "s", "EventType": "v", "Event": {}}\n',
+    b'{"UserId": "ann", "User\\u0049d": "ben", "SessionId": "s", "EventType": "v", "Event": {}}\n',
+    b'{"SessionId": "t", "EventType": "v", "Event": {"user_id": "ann"}}\n',
+]
+
+
+def test_queries_and_judgement_agree_about_odd_lines(account, tmp_path):
+    """Each line in an object of its own: a query that passes over it is not helped by another line."""
+    lines = [*ODD_LINES, *OTHERS_ODD_LINES, line("s", "ann")]
+    account.put(Contents({f"{DAY}{number}": each for number, each in enumerate(lines)}, []))
+    is_done, said = account.forget("ann", tmp_path)
+    assert is_done, said
+    assert account.events() == sorted(each.strip() for each in OTHERS_ODD_LINES)
+
+
+def test_a_broken_object_that_the_queries_can_read_is_named_and_the_rest_goes(account, tmp_path):
+    broken = gzip.compress(line("s", "ann")) + b"garbage"
+    account.put(Contents({f"{DAY}a.gz": broken, f"{DAY}b": line("s", "ann")}, []))
+    run, said = account.forgetting(tmp_path)
+    run.search.objects.rewrite(f"{DAY}a.gz", Form(edit_lines, is_lines=True), Person("ann"))
+    assert dict(account.bodies_as_they_are("events/"))[f"{DAY}a.gz"] == broken
+    assert said == []
+
+
 def test_what_no_query_sees_of_the_archive_goes_too(account, tmp_path):
     keys = [
         "events/x",

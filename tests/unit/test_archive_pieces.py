@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ops.archive import pieces
-from ops.archive.pieces import lines_in, pieces_of, without
+from ops.archive.pieces import MAX_COST, lines_in, pieces_of, without
 
 ANN, BEN = b'{"UserId":"ann","SessionId":"s1"}', b'{"UserId":"ben","SessionId":"s2"}'
 HALF = b'{"UserId":"ann","SessionId":"s1","Event":{"itemId":"x"},"Ev'
@@ -142,5 +142,27 @@ def test_the_decoder_looks_at_each_character_a_bounded_number_of_times(part, mon
     monkeypatch.setattr(pieces, "_decoder", Counting(parse_int=str, parse_float=str, parse_constant=str))
     data = part * (200_000 // len(part))
     assert b"".join(piece.data for found in pieces_of([data]) for piece in found) == data
-    assert sum(looked_at) <= 20 * len(data)
+    assert sum(looked_at) <= 2 * MAX_COST * len(data)
     assert len(looked_at) <= 2 * len(data)
+
+
+DEEP = json.dumps({"rows": [json.loads('{"a":' * 25 + "1" + "}" * 25)] * 300}).encode()
+
+
+@pytest.mark.parametrize("size", [1_000, 1_020, 3_000])
+def test_an_envelope_that_is_cut_off_hides_no_event_behind_it(size):
+    odd = b'{"Records":[{"meta":{"detail":{"note":["' + b'x","' * size + b'y"\n'
+    assert [value["UserId"] for value in values(odd + ANN + BEN + b"\n")] == ["ann", "ben"]
+
+
+def test_an_object_that_is_no_event_hides_no_event_behind_it():
+    assert [value["UserId"] for value in values(DEEP + b"\n" + ANN + BEN + b"\n")] == ["ann", "ben"]
+
+
+@pytest.mark.parametrize("odd", [b'{"a":["x",' * 50_000, b'{"a":' * 900], ids=len)
+def test_what_would_take_too_long_is_unreadable_and_stays(odd):
+    data = odd + b"\n" + ANN + BEN + b"\n"
+    pieces_of_all = [piece for found in pieces_of(lines_in(data)) for piece in found]
+    assert pieces_of_all[-1].is_unreadable
+    assert b"".join(piece.data for piece in pieces_of_all) == data
+    assert left(data, "ann") == data

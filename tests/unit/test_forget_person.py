@@ -55,6 +55,7 @@ def test_what_is_the_persons(data):
         line(UserId="ben", SessionId="s1"),
         # A property, whatever its name is, and the other spelling of a name that is there as it should be.
         line(Event={"itemId": "i", "by": {"userId": "ann"}}),
+        line(Event={"itemId": "i", "user_id": "ann"}),
         b'{"UserId": "ben", "user_id": "ann", "SessionId": "x"}\n',
         b'{"UserId": "ben", "SessionId": "x", "by": {"userId": "ann"}, "Ev\n',
         b'{\n "UserId": "ben",\n "SessionId": "s1",\n "Event\n',
