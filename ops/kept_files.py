@@ -14,7 +14,7 @@ from typing import Any
 
 from ops.errors import InputError
 from ops.packaging.bundle import ROOT
-from ops.private_files import make_private, open_private, replace_private, state_folder
+from ops.private_files import make_private, open_private, remove_private, replace_private, state_folder
 
 
 def kept_path(
@@ -52,7 +52,7 @@ class KeptFile:
 
     def remove(self) -> None:
         """Forget what is kept."""
-        self.path.unlink(missing_ok=True)
+        remove_private(self.path)
 
 
 @contextmanager

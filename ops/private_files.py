@@ -43,9 +43,19 @@ def open_private(path: Path, mode: str) -> IO[Any]:
 def replace_private(path: Path, text: str) -> None:
     """Write a file in one step, for its owner only: whatever happens, it has the old text or the new one."""
     make_private(path.parent)
-    draft = path.with_name(f"{path.name}.new")
+    draft = _draft(path)
     with open_private(draft, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def remove_private(path: Path) -> None:
+    """Remove a file that ``replace_private`` writes, and the draft that a kill may have left."""
+    path.unlink(missing_ok=True)
+    _draft(path).unlink(missing_ok=True)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")

@@ -18,7 +18,7 @@ from pathlib import Path
 from ops.errors import InputError
 from ops.kept_files import kept_path, locked
 from ops.packaging.bundle import ROOT
-from ops.private_files import replace_private
+from ops.private_files import remove_private, replace_private
 
 SUFFIX = "-forget"
 """Of the folder beside the state of the local stack."""
@@ -116,7 +116,7 @@ class MemoryFile:
 
     def remove(self) -> None:
         """Forget the person here too."""
-        self.path.unlink(missing_ok=True)
+        remove_private(self.path)
 
 
 def _job(row: Mapping[str, str]) -> StartedJob:

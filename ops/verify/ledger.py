@@ -17,7 +17,7 @@ from pathlib import Path
 from ops.errors import InputError
 from ops.kept_files import kept_path, locked
 from ops.packaging.bundle import ROOT
-from ops.private_files import replace_private
+from ops.private_files import remove_private, replace_private
 
 SUFFIX = "-verify"
 """Of the folder beside the state of the local stack."""
@@ -102,7 +102,7 @@ class Ledger:
         if rest:
             self._write(rest)
         else:
-            self.path.unlink(missing_ok=True)
+            remove_private(self.path)
 
     def _write(self, things: list[Thing]) -> None:
         text = json.dumps([{**asdict(each), "kind": each.kind.value} for each in things])

@@ -196,7 +196,9 @@ def test_what_a_run_keeps_is_for_its_owner_only(tmp_path):
     kept.path.write_text("{}")
     with pytest.raises(InputError, match="cannot be read"):
         kept.read()
+    kept.path.with_name(f"{kept.path.name}.new").write_text("what a kill has left")
     kept.remove()
     kept.remove()
+    assert [path.suffix for path in kept.path.parent.iterdir()] == [".lock"]
     other = MemoryFile.of("ben", "eu-west-1", "stack", environ=environ)
     assert other.lock == kept.lock, "a lock for a person would tell who was forgotten"

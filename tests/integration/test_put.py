@@ -164,7 +164,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(program, data, tmp_path, ev
         f"Interrupted. {GOES_ON}\n",
     )
     kept = [*program.state.rglob("*")]
-    assert {path.suffix for path in kept} == {"", ".json"}
+    # A kill while a position is written leaves a draft, which the next one replaces.
+    assert {path.suffix for path in kept} - {".new"} == {"", ".json"}
     assert [path.name for path in kept if path.stat().st_mode & 0o077] == [], "it is for its owner only"
     # At the same address, but empty: what it has in the end is what the second run has sent.
     with running_engine(data=data, database=tmp_path / "second.db", port=port) as second:
@@ -175,7 +176,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(program, data, tmp_path, ev
         assert 0 <= items(second) - (ROWS - put_before) <= 10, "at most one call is made again"
         assert metadata(second, "row0") is None
         assert metadata(second, f"row{ROWS - 1}") == {"year": str(ROWS - 1)}
-    assert [*program.state.rglob("*.json")] == [], "at the end nothing is kept"
+    assert [path for path in program.state.rglob("*") if path.is_file()] == [], "at the end nothing is kept"
 
 
 def test_the_local_stage_is_the_engine_of_make_run(engine, tmp_path):
