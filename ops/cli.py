@@ -531,14 +531,14 @@ def forget(
 ) -> bool:
     """Remove the person with the user id USER from archive, quarantine and Personalize."""
     _interrupt_on_signals()
-    from ops.forget.command import Options, run_forget
+    from ops.forget.command import run_forget
     from ops.forget.personalize import Job
     from ops.terminal import open_terminal
 
     return run_forget(
         user,
         target,
-        Options([Job(*each) for each in jobs]),
+        [Job(*each) for each in jobs],
         open_terminal(agreed=yes),
     )
 

@@ -94,6 +94,13 @@ class HeldMessages:
             self.receipts = [receipt for receipt in self.receipts if receipt not in deleted]
 
 
+def count_held_by_others(sqs: SQSClient, queue_url: str) -> int:
+    """Return how many messages other readers hold: about, says SQS. Asked before this reader holds any."""
+    name = "ApproximateNumberOfMessagesNotVisible"
+    response = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])  # type: ignore[list-item]
+    return int(response["Attributes"][name])  # type: ignore[index]
+
+
 def _chunks(receipts: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(receipts), _MESSAGES_PER_CALL):
         yield receipts[start : start + _MESSAGES_PER_CALL]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
@@ -32,13 +32,6 @@ from ops.terminal import Terminal
 
 COPIES = ("query-results/", EXPORTS)
 """Prefixes with copies of events: they go whole."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the person at the terminal asked for. ``jobs`` are data deletion jobs to start."""
-
-    jobs: Sequence[Job] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -76,10 +69,10 @@ class Forgetting:
         left = self.search.look(person)
         left = replace(left, unreadable_keys=left.unreadable_keys | broken)
         for key in self._copies(user_id, memory):
-            self._delete(key)
+            delete_versions_of(self.search.objects.s3, self.search.objects.bucket, key)
         self._report(cost_line(*left.scanned_bytes, is_local=self._is_local), *proof(left, hidden_messages))
         memory = self._forget_in_personalize(person, wanted, memory)
-        self._report_if_any(*about_personalize(memory, self.now(), is_local=self._is_local))
+        self._report(*about_personalize(memory, self.now(), is_local=self._is_local))
         is_proved = not (left or left.unreadable_keys or hidden_messages) and not any(
             job.state is JobState.FAILED for job in memory.newest_jobs
         )
@@ -115,11 +108,8 @@ class Forgetting:
         return memory.until is not None and job.started_at >= memory.until
 
     def _report(self, *lines: str) -> None:
-        self.terminal.report("\n".join(lines))
-
-    def _report_if_any(self, *lines: str) -> None:
         if lines:
-            self._report(*lines)
+            self.terminal.report("\n".join(lines))
 
     @property
     def _is_local(self) -> bool:
@@ -169,18 +159,18 @@ class Forgetting:
         content = users_file(user_id)
         return version.is_marker or self.search.objects.read(version, len(content) + 1) == content
 
-    def _delete(self, key: str) -> None:
-        delete_versions_of(self.search.objects.s3, self.search.objects.bucket, key)
 
+def run_forget(user_id: str, target: Target, jobs: Sequence[Job], terminal: Terminal) -> bool:
+    """Forget a person in a stage. ``jobs`` are the data deletion jobs that were asked for.
 
-def run_forget(user_id: str, target: Target, options: Options, terminal: Terminal) -> bool:
-    """Forget a person in a stage. Return whether nothing is left."""
+    Return whether nothing is left.
+    """
     check_id(user_id, "USER is the user id that clients send")
-    if options.jobs and target.stage_name == local_stage.STAGE:
+    if jobs and target.stage_name == local_stage.STAGE:
         raise InputError("STAGE=local has no dataset group: the local engine forgets at once.")
     reached = target.open()
     deployment = reached.deployment
-    for job in options.jobs:
+    for job in jobs:
         job.check(deployment.region)
     progress = Progress(time.monotonic)
 
@@ -194,15 +184,13 @@ def run_forget(user_id: str, target: Target, options: Options, terminal: Termina
 
     bucket = deployment.output("EventsBucket")
     memory_file = MemoryFile.of(user_id, deployment.region, *deployment.stacks, bucket)
-    words = [
-        word for job in options.jobs for word in ("--dataset-group", job.dataset_group_arn, job.role_arn)
-    ]
+    words = [word for job in jobs for word in ("--dataset-group", job.dataset_group_arn, job.role_arn)]
     again = make_line("forget", *words, USER=user_id, STAGE=target.stage_name)
     with readable_aws_errors(), memory_file.locked():
         calm = replace(terminal, report=report, confirm=confirm)
         forgetting = open_forgetting(reached, memory_file, calm, progress.show)
         try:
-            return forgetting.run(user_id, options.jobs, again)
+            return forgetting.run(user_id, jobs, again)
         finally:
             progress.end()
 

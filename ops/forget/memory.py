@@ -16,9 +16,8 @@ from enum import Enum
 from pathlib import Path
 
 from ops.errors import InputError
-from ops.kept_files import kept_path, locked
+from ops.kept_files import KeptFile, kept_path, locked
 from ops.packaging.bundle import ROOT
-from ops.private_files import remove_private, replace_private
 
 SUFFIX = "-forget"
 """Of the folder beside the state of the local stack."""
@@ -64,10 +63,9 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class MemoryFile:
+class MemoryFile(KeptFile):
     """The file about one person in one deployment. ``lock`` is that of the deployment."""
 
-    path: Path
     lock: Path
 
     @classmethod
@@ -104,19 +102,16 @@ class MemoryFile:
 
     def write(self, memory: Memory) -> None:
         """Keep what the next run needs."""
-        kept = {
-            "sessions": sorted(memory.sessions),
-            "until": memory.until.isoformat() if memory.until else None,
-            "jobs": [
-                {**asdict(job), "started_at": job.started_at.isoformat(), "state": job.state.value}
-                for job in memory.jobs
-            ],
-        }
-        replace_private(self.path, json.dumps(kept))
-
-    def remove(self) -> None:
-        """Forget the person here too."""
-        remove_private(self.path)
+        self.keep(
+            {
+                "sessions": sorted(memory.sessions),
+                "until": memory.until.isoformat() if memory.until else None,
+                "jobs": [
+                    {**asdict(job), "started_at": job.started_at.isoformat(), "state": job.state.value}
+                    for job in memory.jobs
+                ],
+            }
+        )
 
 
 def _job(row: Mapping[str, str]) -> StartedJob:

@@ -17,7 +17,7 @@ from ops.bucket import Bucket
 from ops.errors import AwsError, InputError
 from ops.forget.editing import Part, part_of_record, parts_of
 from ops.forget.person import Person
-from ops.held_messages import HIDDEN_SECONDS, HeldMessages
+from ops.held_messages import HIDDEN_SECONDS, HeldMessages, count_held_by_others
 from ops.quarantined import QuarantinedRecord, read_message
 
 if TYPE_CHECKING:
@@ -78,10 +78,8 @@ class Quarantine:
                 held.delete([message["ReceiptHandle"]])
 
     def hidden(self) -> int:
-        """Return how many messages other readers hold: about, says SQS."""
-        name = "ApproximateNumberOfMessagesNotVisible"
-        response = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])  # type: ignore[list-item]
-        return int(response["Attributes"][name])  # type: ignore[index]
+        """Return how many messages other readers hold, about."""
+        return count_held_by_others(self.sqs, self.url)
 
     def _held(self) -> HeldMessages:
         return HeldMessages(self.sqs, self.url, self.wait_seconds, self.hidden_seconds)

@@ -29,7 +29,6 @@ from ops.terminal import Terminal
 
 MAX_CALLS_PER_SECOND = 1000
 """Of PutEvents, for a dataset group (docs.aws.amazon.com/personalize/latest/dg/limits.html, 2023)."""
-DEFAULT_CALLS_PER_SECOND = 500
 THREADS = 32
 TRACKER_PARAMETER = "EventTrackerId"
 _ONCE = Config(
@@ -45,9 +44,9 @@ class Options:
     tracker: str
     first: str | None
     last: str | None
-    calls_per_second: int = DEFAULT_CALLS_PER_SECOND
-    dry_run: bool = False
-    restart: bool = False
+    calls_per_second: int
+    dry_run: bool
+    restart: bool
 
 
 def run_replay(target: Target, options: Options, terminal: Terminal) -> bool:

@@ -19,7 +19,7 @@ from ops.archive.days import Days
 from ops.bucket import Bucket
 from ops.errors import InputError
 from ops.given_up import PREFIX, read_batch
-from ops.held_messages import HeldMessages
+from ops.held_messages import HeldMessages, count_held_by_others
 from ops.quarantined import read_messages
 from ops.trace.facts import Search, UndeliveredCopy
 from ops.trace.identifiers import find_event, keeps_contract
@@ -54,7 +54,7 @@ def search_quarantine(
     It also ends after MAX_SEARCH_SECONDS of ``clock``, and after ``max_messages``. Then it is not complete.
     """
     end = clock() + MAX_SEARCH_SECONDS
-    hidden = _hidden(sqs, queue_url)
+    hidden = count_held_by_others(sqs, queue_url)
     found: list[UndeliveredCopy] = []
     searched = 0
     with HeldMessages(sqs, queue_url, wait_seconds, HIDDEN_SECONDS) as held:
@@ -110,13 +110,6 @@ def _copies(
     event = find_event(rejected.record, event_id)
     if event is not None:
         yield UndeliveredCopy(reason_of(rejected), at, keeps_contract(event), where)
-
-
-def _hidden(sqs: SQSClient, queue_url: str) -> int:
-    """Return how many messages other readers hold: about, says SQS."""
-    name = "ApproximateNumberOfMessagesNotVisible"
-    response = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])  # type: ignore[list-item]
-    return int(response["Attributes"][name])  # type: ignore[index]
 
 
 def _moment(day: str, clock: str) -> datetime | None:
