@@ -48,7 +48,7 @@ build/node/.installed: tests/node/package.json tests/node/package-lock.json
 test-unit: $(INSTALLED) ## Run the unit and functional tests, in half a minute
 	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick -m "not slow" tests/unit tests/functional
 
-test-long: $(INSTALLED) $(NODE_INSTALLED) security build/sam/.installed-$(SAM_CLI) ## Run what takes longer than 'make test' may (a few minutes)
+test-long: $(INSTALLED) $(NODE_INSTALLED) security build/sam/.installed-$(SAM_CLI) ## Run what takes longer than 'make test' may (a quarter of an hour)
 	$(BIN)/python -m pytest tests/long
 
 build/sam/.installed-$(SAM_CLI): | $(INSTALLED)
